@@ -1,0 +1,24 @@
+//! One call, one exchange: the operations of the interface over HTTP, without a memory.
+//!
+//! ```text
+//!  Call ──▶ Transport ──▶ Answer ───▶ outcome ──▶ approved, declined, refused, unknown …
+//!              │
+//!              └────────▶ NoAnswer ─▶ outcome ──▶ not sent, unknown
+//! ```
+//!
+//! 1. This room never remembers: what must survive is the business of the rooms above.
+//! 2. Only [`http`] knows which HTTP library is used; everything else sees [`Transport`].
+//! 3. What an answer *means* is decided in [`outcome`] and nowhere else.
+
+mod credentials;
+mod http;
+mod operation;
+pub(crate) mod outcome;
+mod transport;
+
+pub use credentials::Credentials;
+pub use http::HttpSettings;
+pub(crate) use http::HttpTransport;
+pub use operation::{Kind, Operation};
+pub use outcome::{Declined, NotSent, Problem, Unanswered};
+pub(crate) use transport::{Answer, BodyEnd, Call, Exchange, NoAnswer, Transport};

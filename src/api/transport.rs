@@ -1,0 +1,110 @@
+//! What goes out, what comes back, and the seam between the two.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::Operation;
+
+/// A message on its way to the upstream.
+pub(crate) struct Call {
+    pub(crate) operation: Operation,
+    /// Query parameters by their wire names. They may hold identity numbers: never shown.
+    pub(crate) query: Vec<(&'static str, String)>,
+    /// The JSON body. It may hold a PIN block: never shown.
+    pub(crate) body: Option<Bytes>,
+    /// How long the whole exchange may take.
+    pub(crate) timeout: Duration,
+}
+
+impl Call {
+    /// A message with a body.
+    pub(crate) fn with_body(operation: Operation, body: Bytes, timeout: Duration) -> Call {
+        Call {
+            operation,
+            query: Vec::new(),
+            body: Some(body),
+            timeout,
+        }
+    }
+
+    /// A message that is all in its query parameters.
+    pub(crate) fn with_query(
+        operation: Operation,
+        query: Vec<(&'static str, String)>,
+        timeout: Duration,
+    ) -> Call {
+        Call {
+            operation,
+            query,
+            body: None,
+            timeout,
+        }
+    }
+}
+
+/// What the other side answered, whoever the other side really was.
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) content_type: Option<String>,
+    /// How long the other side asked to be left alone.
+    pub(crate) retry_after: Option<Duration>,
+    /// As much of the body as was read.
+    pub(crate) body: Bytes,
+    pub(crate) body_end: BodyEnd,
+}
+
+/// How the body of an answer ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum BodyEnd {
+    /// It was read to its end.
+    Complete,
+    /// The connection or the time ran out first.
+    CutOff,
+    /// It was longer than the limit, and was read no further.
+    TooLarge,
+}
+
+/// Why there is no answer.
+#[derive(Debug)]
+pub(crate) enum NoAnswer {
+    /// No connection was made, which proves that the message never left.
+    NotSent(super::NotSent),
+    /// The time was up; the message may have been processed.
+    TimedOut,
+    /// The connection broke; the message may have been processed.
+    ConnectionLost,
+}
+
+/// The future of one exchange.
+pub(crate) type Exchange<'a> =
+    Pin<Box<dyn Future<Output = Result<Answer, NoAnswer>> + Send + 'a>>;
+
+/// Carries one message to the upstream and brings one answer back: no repeats, no memory.
+pub(crate) trait Transport: Send + Sync {
+    /// Sends `call` once.
+    fn exchange(&self, call: Call) -> Exchange<'_>;
+}
+
+impl fmt::Debug for Call {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Call")
+            .field("operation", &self.operation)
+            .field("body_bytes", &self.body.as_ref().map(Bytes::len))
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Answer")
+            .field("status", &self.status)
+            .field("content_type", &self.content_type)
+            .field("body_bytes", &self.body.len())
+            .field("body_end", &self.body_end)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,131 @@
+//! Looking at the queue.
+
+use std::time::Duration;
+
+use super::{Core, DecisionError};
+use crate::api::Operation;
+use crate::model::{Money, RequestId, Timestamp};
+use crate::saf::{AdviceRecord, State, Transaction};
+
+/// How many open transactions are read at a time.
+const PAGE: usize = 256;
+
+/// How many entries a list has at the most.
+const LIST_LIMIT: usize = 1_000;
+
+/// The advices of a client's queue: what was decided and is not yet settled.
+#[derive(Clone, Copy)]
+pub struct Advices<'a> {
+    core: &'a Core,
+}
+
+/// An approved request that waits for a decision.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Undecided {
+    /// The request, to be confirmed or reversed by this id.
+    pub request_id: RequestId,
+    /// What was asked for, for example [`Operation::CreateOrder`].
+    pub operation: Operation,
+    /// The time of the request.
+    pub requested_at: Timestamp,
+    /// What the upstream approved.
+    pub amount: Money,
+}
+
+/// The deadline was reached before the queue was empty.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{count} advices are still pending")]
+#[non_exhaustive]
+pub struct StillPending {
+    /// How many are left.
+    pub count: usize,
+}
+
+impl<'a> Advices<'a> {
+    pub(super) fn new(core: &'a Core) -> Self {
+        Advices { core }
+    }
+
+    /// How many advices the upstream has not yet taken.
+    pub fn pending_count(&self) -> usize {
+        self.core.schedule.len()
+    }
+
+    /// The advices that the upstream has not yet taken, oldest first; the first 1,000 of them.
+    ///
+    /// # Errors
+    /// [`DecisionError::Store`] if the queue cannot be read, [`DecisionError::Closed`] after a
+    /// shutdown.
+    pub fn pending(&self) -> Result<Vec<AdviceRecord>, DecisionError> {
+        self.list(|transaction| AdviceRecord::pending(transaction, &self.core.schedule))
+    }
+
+    /// The advices that the upstream refused, oldest first; the first 1,000 of them.
+    ///
+    /// They are not sent again by themselves, and stay until somebody has looked at them. A
+    /// rejected confirmation is money that was taken for an order that does not stand.
+    ///
+    /// # Errors
+    /// As for [`pending`](Advices::pending).
+    pub fn rejected(&self) -> Result<Vec<AdviceRecord>, DecisionError> {
+        self.list(AdviceRecord::rejected)
+    }
+
+    /// Waits until nothing is pending any more, for as long as `deadline`.
+    ///
+    /// # Errors
+    /// [`StillPending`] says how many advices are left.
+    pub async fn wait_empty(&self, deadline: Duration) -> Result<(), StillPending> {
+        let emptied = tokio::time::timeout(deadline, self.core.schedule.emptied()).await;
+        emptied.map_err(|_| StillPending {
+            count: self.pending_count(),
+        })
+    }
+
+    /// The approved requests that wait for a decision, oldest first; the first 1,000 of them.
+    ///
+    /// After a restart, these are the sales that the till was in.
+    ///
+    /// # Errors
+    /// As for [`pending`](Advices::pending).
+    pub fn undecided(&self) -> Result<Vec<Undecided>, DecisionError> {
+        self.list(Undecided::of)
+    }
+
+    fn list<T>(
+        &self,
+        mut entry: impl FnMut(&Transaction) -> Option<T>,
+    ) -> Result<Vec<T>, DecisionError> {
+        let mut list = Vec::new();
+        let mut after = None;
+        loop {
+            let page = self.core.ledger.open_transactions(after, PAGE)?;
+            let Some(last) = page.last() else {
+                return Ok(list);
+            };
+            after = Some(last.sequence);
+            for entry in page.iter().filter_map(&mut entry) {
+                list.push(entry);
+                if list.len() == LIST_LIMIT {
+                    return Ok(list);
+                }
+            }
+        }
+    }
+}
+
+impl Undecided {
+    fn of(transaction: &Transaction) -> Option<Undecided> {
+        let State::Approved = transaction.state else {
+            return None;
+        };
+        let approval = transaction.approval.as_ref()?;
+        Some(Undecided {
+            request_id: transaction.request_id,
+            operation: transaction.operation,
+            requested_at: transaction.requested_at,
+            amount: approval.amount.clone(),
+        })
+    }
+}

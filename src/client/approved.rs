@@ -1,0 +1,140 @@
+//! An approval in the till's hand.
+
+use std::error::Error;
+use std::fmt;
+use std::sync::Arc;
+
+use super::{Client, Core, DecisionError};
+use crate::model::{AdviceId, RequestId, ReversalReason};
+use crate::saf::Transaction;
+
+/// An approved request that waits for the till's decision.
+///
+/// Dropping it decides nothing: the request stays undecided, and can be confirmed or reversed by
+/// its id, after a restart too.
+#[must_use = "confirm it once the customer has paid, or reverse it"]
+pub struct Approved<R> {
+    core: Arc<Core>,
+    request_id: RequestId,
+    response: R,
+}
+
+/// A decision that is on the disk, and will be sent until the upstream has taken it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct QueuedAdvice {
+    /// The advice.
+    pub advice_id: AdviceId,
+    /// The request that it confirms or reverses.
+    pub request_id: RequestId,
+}
+
+/// A decision that failed, with the approval for another try.
+#[non_exhaustive]
+pub struct HandedBack<R> {
+    /// The approval, still to be decided on.
+    pub approved: Approved<R>,
+    /// Why the decision failed.
+    pub error: DecisionError,
+}
+
+impl<R> Approved<R> {
+    pub(super) fn new(core: Arc<Core>, request_id: RequestId, response: R) -> Self {
+        Approved {
+            core,
+            request_id,
+            response,
+        }
+    }
+
+    /// The id of the request.
+    pub fn request_id(&self) -> RequestId {
+        self.request_id
+    }
+
+    /// What the upstream answered: the amount, the redeem reference, the lines for the receipt.
+    pub fn response(&self) -> &R {
+        &self.response
+    }
+
+    /// Confirms: the customer has paid, or has been paid.
+    ///
+    /// Returns when the confirmation is on the disk; from then on it is sent until the upstream
+    /// has taken it, whatever happens to the network, the power or the process.
+    ///
+    /// # Errors
+    /// [`HandedBack`] holds the approval and the reason. On [`DecisionError::Store`] it is not
+    /// known whether the decision is durable: repeat the same one.
+    pub async fn confirm(self) -> Result<QueuedAdvice, Box<HandedBack<R>>> {
+        let decided = self.client().confirm(self.request_id).await;
+        self.or_handed_back(decided)
+    }
+
+    /// Reverses: the cashier cancelled, or tender failed.
+    ///
+    /// # Errors
+    /// As for [`confirm`](Approved::confirm).
+    pub async fn reverse(
+        self,
+        reason: ReversalReason,
+    ) -> Result<QueuedAdvice, Box<HandedBack<R>>> {
+        let decided = self.client().reverse(self.request_id, reason).await;
+        self.or_handed_back(decided)
+    }
+
+    fn client(&self) -> Client {
+        Client {
+            core: Arc::clone(&self.core),
+        }
+    }
+
+    fn or_handed_back(
+        self,
+        decided: Result<QueuedAdvice, DecisionError>,
+    ) -> Result<QueuedAdvice, Box<HandedBack<R>>> {
+        decided.map_err(|error| {
+            Box::new(HandedBack {
+                approved: self,
+                error,
+            })
+        })
+    }
+}
+
+impl QueuedAdvice {
+    pub(super) fn of(transaction: &Transaction) -> Option<QueuedAdvice> {
+        transaction.advice().map(|advice| QueuedAdvice {
+            advice_id: advice.id,
+            request_id: transaction.request_id,
+        })
+    }
+}
+
+impl<R> fmt::Debug for Approved<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Approved")
+            .field("request_id", &self.request_id)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<R> fmt::Debug for HandedBack<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HandedBack")
+            .field("approved", &self.approved)
+            .field("error", &self.error)
+            .finish()
+    }
+}
+
+impl<R> fmt::Display for HandedBack<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "request {} is not decided", self.approved.request_id)
+    }
+}
+
+impl<R> Error for HandedBack<R> {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(&self.error)
+    }
+}

@@ -1,0 +1,224 @@
+//! Setting a client up.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tokio::runtime::Handle;
+use tokio::sync::watch;
+
+use super::recovery::recover;
+use super::{Client, Core, OpenError, WorkerOrder};
+use crate::api::{Credentials, HttpSettings, HttpTransport, Transport};
+use crate::model::{Check, Defaults, Institution, Originator};
+use crate::saf::clock::{Clock, SystemClock};
+use crate::saf::delivery::Delivery;
+use crate::saf::{Ledger, RetryPolicy, Schedule};
+use crate::store::{DirectoryLock, SledStore, Store};
+
+/// The timeout that the interface names, unless something else was agreed.
+const TIMEOUT: Duration = Duration::from_secs(60);
+
+/// The settings of a [`Client`]. Base URL, credentials and queue directory have no defaults.
+#[derive(Clone, Debug)]
+#[must_use = "nothing happens before open()"]
+pub struct ClientBuilder {
+    base_url: Option<String>,
+    credentials: Option<Credentials>,
+    queue_dir: Option<PathBuf>,
+    defaults: Defaults,
+    timeout: Duration,
+    connect_timeout: Option<Duration>,
+    allow_plain_http: bool,
+    policy: RetryPolicy,
+}
+
+impl ClientBuilder {
+    pub(super) fn new() -> Self {
+        ClientBuilder {
+            base_url: None,
+            credentials: None,
+            queue_dir: None,
+            defaults: Defaults::default(),
+            timeout: TIMEOUT,
+            connect_timeout: None,
+            allow_plain_http: false,
+            policy: RetryPolicy::default(),
+        }
+    }
+
+    /// Where the service lives, for example `https://host/moneytransfer/v2`.
+    ///
+    /// Plain `http` is accepted for this machine only, unless
+    /// [`allow_plain_http`](ClientBuilder::allow_plain_http) is called.
+    pub fn base_url(mut self, base_url: impl Into<String>) -> Self {
+        self.base_url = Some(base_url.into());
+        self
+    }
+
+    /// The HTTP Basic user name and password.
+    pub fn credentials(mut self, credentials: Credentials) -> Self {
+        self.credentials = Some(credentials);
+        self
+    }
+
+    /// The directory that holds the queue: on a local disk, used by this client alone. It is
+    /// created where needed.
+    pub fn queue_dir(mut self, queue_dir: impl Into<PathBuf>) -> Self {
+        self.queue_dir = Some(queue_dir.into());
+        self
+    }
+
+    /// Who sends every message that does not say otherwise: institution, till and merchant.
+    pub fn originator(mut self, originator: Originator) -> Self {
+        self.defaults.originator = Some(originator);
+        self
+    }
+
+    /// The `client` institution of every message that does not say otherwise; default is one whose
+    /// id is the user name.
+    pub fn client(mut self, client: Institution) -> Self {
+        self.defaults.client = Some(client);
+        self
+    }
+
+    /// The money transfer provider of every message that does not say otherwise.
+    pub fn receiver(mut self, receiver: Institution) -> Self {
+        self.defaults.receiver = Some(receiver);
+        self
+    }
+
+    /// The settlement entity of every message that does not say otherwise.
+    pub fn settlement_entity(mut self, settlement_entity: Institution) -> Self {
+        self.defaults.settlement_entity = Some(settlement_entity);
+        self
+    }
+
+    /// How long an exchange may take before its outcome is unknown; default 60 s, as the
+    /// interface names it.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
+        self
+    }
+
+    /// How long making a connection may take; default 10 s. A connection that was not made proves
+    /// that nothing was sent.
+    pub fn connect_timeout(mut self, connect_timeout: Duration) -> Self {
+        self.connect_timeout = Some(connect_timeout);
+        self
+    }
+
+    /// At which pace advices are repeated, and how many are sent at the same time.
+    pub fn retry_policy(mut self, policy: RetryPolicy) -> Self {
+        self.policy = policy;
+        self
+    }
+
+    /// Accepts plain HTTP to any host. Credentials and customers are then readable on the way, so
+    /// protect it by other means.
+    pub fn allow_plain_http(mut self) -> Self {
+        self.allow_plain_http = true;
+        self
+    }
+
+    /// Opens the queue, takes up what an earlier process left, and starts the worker.
+    ///
+    /// # Errors
+    /// [`OpenError`] says which setting is wrong, who else uses the queue, or what the disk says.
+    /// Nothing was sent.
+    pub async fn open(self) -> Result<Client, OpenError> {
+        let runtime = Handle::try_current().map_err(|_| OpenError::NoRuntime)?;
+        self.check_settings()?;
+        let transport = self.transport()?;
+        let defaults = self.checked_defaults()?;
+        let queue_dir = self.queue_dir.ok_or(missing("queue_dir"))?;
+        let schedule = Arc::new(Schedule::default());
+        let opened = {
+            let schedule = Arc::clone(&schedule);
+            runtime.spawn_blocking(move || open_ledger(queue_dir, schedule))
+        };
+        let ledger = Arc::new(opened.await.map_err(|_| OpenError::NoRuntime)??);
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        recover(&ledger, &schedule, &*clock).await?;
+        let (worker_orders, orders) = watch::channel(WorkerOrder::Work);
+        let delivery = Delivery {
+            ledger: Arc::clone(&ledger),
+            schedule: Arc::clone(&schedule),
+            transport: Arc::clone(&transport),
+            clock: Arc::clone(&clock),
+            policy: self.policy,
+            timeout: self.timeout,
+        };
+        let worker = runtime.spawn(delivery.run(orders));
+        let core = Core {
+            ledger,
+            schedule,
+            transport,
+            clock,
+            defaults,
+            policy: self.policy,
+            timeout: self.timeout,
+            worker_orders,
+            worker: Mutex::new(Some(worker)),
+            exchanges: watch::Sender::new(0),
+        };
+        Ok(Client {
+            core: Arc::new(core),
+        })
+    }
+
+    fn check_settings(&self) -> Result<(), OpenError> {
+        self.policy.check()?;
+        let given = [
+            ("timeout", Some(self.timeout)),
+            ("connect_timeout", self.connect_timeout),
+        ];
+        for (setting, duration) in given {
+            if duration.is_some_and(|duration| duration.is_zero()) {
+                return Err(OpenError::ZeroTimeout { setting });
+            }
+        }
+        match &self.queue_dir {
+            Some(_) => Ok(()),
+            None => Err(missing("queue_dir")),
+        }
+    }
+
+    fn transport(&self) -> Result<Arc<dyn Transport>, OpenError> {
+        let base_url = self.base_url.clone().ok_or(missing("base_url"))?;
+        let mut settings = HttpSettings::new(base_url, self.checked_credentials()?);
+        settings.allow_plain_http = self.allow_plain_http;
+        if let Some(connect_timeout) = self.connect_timeout {
+            settings.connect_timeout = connect_timeout;
+        }
+        Ok(Arc::new(HttpTransport::new(settings)?))
+    }
+
+    fn checked_credentials(&self) -> Result<Credentials, OpenError> {
+        self.credentials.clone().ok_or(missing("credentials"))
+    }
+
+    /// The provider's test server wants the client's id to be the user name; a default, no rule.
+    fn checked_defaults(&self) -> Result<Defaults, OpenError> {
+        let mut defaults = self.defaults.clone();
+        if defaults.client.is_none() {
+            let credentials = self.checked_credentials()?;
+            let user = credentials.user();
+            let name: String = user.chars().take(40).collect();
+            defaults.client = Some(Institution::new(user, name));
+        }
+        defaults.check()?;
+        Ok(defaults)
+    }
+}
+
+fn missing(setting: &'static str) -> OpenError {
+    OpenError::Missing { setting }
+}
+
+/// Blocks: it waits for a lock and for the disk.
+fn open_ledger(queue_dir: PathBuf, schedule: Arc<Schedule>) -> Result<Ledger, OpenError> {
+    let lock = DirectoryLock::take(&queue_dir)?;
+    let store: Arc<dyn Store> = Arc::new(SledStore::open(lock)?);
+    Ok(Ledger::start(store, schedule)?)
+}

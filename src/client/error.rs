@@ -1,0 +1,197 @@
+//! One error for each thing a till does.
+
+use std::path::PathBuf;
+
+use crate::api::{Declined, HttpSetupError, NotSent, Operation, Unanswered};
+use crate::model::{RequestId, Violations};
+use crate::saf::{Conflict, LedgerError, RetryPolicyError};
+use crate::store::{LockError, StoreError};
+
+/// Why a client could not be opened. Nothing was sent and nothing was changed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// A setting that has no default was left out.
+    #[error("{setting} is missing: call {setting}() on the builder")]
+    Missing {
+        /// The builder's method.
+        setting: &'static str,
+    },
+    /// The way to the upstream cannot be set up.
+    #[error("the upstream cannot be set up")]
+    Upstream(#[from] HttpSetupError),
+    /// The retry policy cannot be followed.
+    #[error("the retry policy cannot be followed")]
+    RetryPolicy(#[from] RetryPolicyError),
+    /// A default would make every message invalid.
+    #[error("the defaults for originator, client, receiver and settlement entity are invalid")]
+    Defaults(#[from] Violations),
+    /// A timeout of zero would give up before it began.
+    #[error("{setting} is zero: give at least a millisecond")]
+    ZeroTimeout {
+        /// The builder's method.
+        setting: &'static str,
+    },
+    /// Another client owns the directory.
+    #[error("the queue in {path} is in use by {holder}: one queue has one owner; shut that one down, or use another directory")]
+    InUse {
+        /// The directory.
+        path: PathBuf,
+        /// Who owns it.
+        holder: String,
+    },
+    /// The directory cannot be created, read or written.
+    #[error("the queue directory {path} cannot be used: give a directory on a local disk that this process may create and write")]
+    Directory {
+        /// The directory.
+        path: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// The queue cannot be opened.
+    #[error("the queue cannot be opened")]
+    Store(#[from] StoreError),
+    /// There is no runtime for the worker to run on.
+    #[error("there is no tokio runtime: open the client from within one")]
+    NoRuntime,
+}
+
+impl From<LockError> for OpenError {
+    fn from(error: LockError) -> Self {
+        match error {
+            LockError::Held { path, holder } => OpenError::InUse { path, holder },
+            LockError::Io { path, source } => OpenError::Directory { path, source },
+        }
+    }
+}
+
+/// Why a financial request has no outcome.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RequestError {
+    /// The request breaks the interface's rules. Nothing was sent or stored.
+    #[error("{operation} {request_id} is invalid, and was not sent")]
+    Invalid {
+        /// The operation.
+        operation: Operation,
+        /// The request.
+        request_id: RequestId,
+        /// Every rule that it breaks.
+        source: Violations,
+    },
+    /// A request with this id was sent before. Nothing was sent: use a fresh id for a new request.
+    #[error("{operation} {request_id} was sent before, and was not sent again: use a fresh id")]
+    KnownRequest {
+        /// The operation.
+        operation: Operation,
+        /// The request.
+        request_id: RequestId,
+    },
+    /// The request could not be journaled. Nothing was sent.
+    #[error("{operation} {request_id} could not be journaled, and was not sent")]
+    NotJournaled {
+        /// The operation.
+        operation: Operation,
+        /// The request.
+        request_id: RequestId,
+        /// What the store says.
+        source: StoreError,
+    },
+    /// The request was sent, but its outcome could not be made durable. Take no tender: it is
+    /// reversed, or listed as undecided, when the queue is opened again.
+    #[error("the outcome of {operation} {request_id} could not be stored: take no tender")]
+    OutcomeNotStored {
+        /// The operation.
+        operation: Operation,
+        /// The request.
+        request_id: RequestId,
+        /// What the store says.
+        source: StoreError,
+    },
+    /// The client was shut down. A request under way is reversed when the queue is opened again.
+    #[error("the client is shut down: take no tender for {operation} {request_id}")]
+    Closed {
+        /// The operation.
+        operation: Operation,
+        /// The request.
+        request_id: RequestId,
+    },
+}
+
+/// Why a decision did not go through.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DecisionError {
+    /// The decision contradicts what stands. Nothing was changed.
+    #[error(transparent)]
+    Conflict(Conflict),
+    /// The queue knows no request with this id.
+    #[error("the queue knows no request with this id")]
+    UnknownRequest,
+    /// It is not known whether the decision is durable. Repeat the same one, after opening the
+    /// queue again where the store asks for it.
+    #[error("the decision could not be stored: repeat it once the queue can be written")]
+    Store(#[source] StoreError),
+    /// The client was shut down. Open the queue again and repeat the decision.
+    #[error("the client is shut down: open the queue again and repeat the decision")]
+    Closed,
+}
+
+impl From<LedgerError> for DecisionError {
+    fn from(error: LedgerError) -> Self {
+        match error {
+            LedgerError::Conflict(conflict) => DecisionError::Conflict(conflict),
+            LedgerError::Store(source) => DecisionError::Store(source),
+            LedgerError::Closed => DecisionError::Closed,
+            LedgerError::UnknownRequest | LedgerError::KnownRequest => {
+                DecisionError::UnknownRequest
+            }
+        }
+    }
+}
+
+/// Why a query has no answer.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum QueryError {
+    /// The query breaks the interface's rules. Nothing was sent.
+    #[error("{operation} is invalid, and was not sent")]
+    Invalid {
+        /// The operation.
+        operation: Operation,
+        /// Every rule that it breaks.
+        source: Violations,
+    },
+    /// The upstream does not offer the operation.
+    #[error("the upstream does not offer {operation} (HTTP status {status})")]
+    NotSupported {
+        /// The operation.
+        operation: Operation,
+        /// The HTTP status.
+        status: u16,
+    },
+    /// The upstream said no.
+    #[error("{operation} failed: {failure}")]
+    Failed {
+        /// The operation.
+        operation: Operation,
+        /// What the upstream says.
+        failure: Declined,
+    },
+    /// No connection was made within the time given.
+    #[error("{operation} was not sent")]
+    NotSent {
+        /// The operation.
+        operation: Operation,
+        /// What stood in the way, the last time.
+        source: NotSent,
+    },
+    /// No final answer came within the time given.
+    #[error("{operation} has no final answer: {cause}")]
+    Unanswered {
+        /// The operation.
+        operation: Operation,
+        /// What came instead, the last time.
+        cause: Unanswered,
+    },
+}

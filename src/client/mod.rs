@@ -1,0 +1,196 @@
+//! What a point of sale uses.
+//!
+//! ```text
+//!  create_order ─▶ journaled ─▶ sent ─▶ Approved ─▶ confirm / reverse ─▶ durable, then delivered
+//!                                  ├──▶ Declined, NotSent                  by the worker
+//!                                  └──▶ Unknown, its reversal already queued
+//! ```
+//!
+//! 1. A financial request is durable before its first byte leaves.
+//! 2. An approval is durable before the till sees it.
+//! 3. A decision is durable before `confirm()` or `reverse()` returns `Ok`.
+//! 4. At open, a request without an outcome is reversed without anyone asking.
+
+mod advices;
+mod approved;
+mod builder;
+mod error;
+mod financial;
+mod outcome;
+mod query;
+mod recovery;
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+pub use advices::{Advices, StillPending, Undecided};
+pub use approved::{Approved, HandedBack, QueuedAdvice};
+pub use builder::ClientBuilder;
+pub use error::{DecisionError, OpenError, QueryError, RequestError};
+pub use financial::CreateOrderOutcome;
+pub use outcome::{OrderOutcome, Unknown};
+
+use crate::api::Transport;
+use crate::model::{AdviceId, Defaults, RequestId, ReversalReason};
+use crate::saf::clock::Clock;
+use crate::saf::delivery::Order as WorkerOrder;
+use crate::saf::{Draft, Event, Ledger, RetryPolicy, Schedule};
+
+/// A till's connection to the upstream, and the queue of what it has decided.
+///
+/// Cheap to clone; all clones share one queue and one worker. The worker runs on the runtime in
+/// which the client was opened, until [`shutdown`](Client::shutdown) or until the last clone is
+/// dropped. Either way nothing is lost: what is still pending is sent after the next open.
+#[derive(Clone)]
+pub struct Client {
+    core: Arc<Core>,
+}
+
+/// What all clones share.
+struct Core {
+    ledger: Arc<Ledger>,
+    schedule: Arc<Schedule>,
+    transport: Arc<dyn Transport>,
+    clock: Arc<dyn Clock>,
+    defaults: Defaults,
+    policy: RetryPolicy,
+    timeout: Duration,
+    /// Dropped with the last clone, which the worker takes as the word to go.
+    worker_orders: watch::Sender<WorkerOrder>,
+    worker: Mutex<Option<JoinHandle<()>>>,
+    /// How many financial requests are under way.
+    exchanges: watch::Sender<usize>,
+}
+
+/// Counts a financial request as under way for as long as it lives.
+struct UnderWay {
+    core: Arc<Core>,
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.core.exchanges.send_modify(|count| *count -= 1);
+    }
+}
+
+/// What was left when a client was shut down. All of it is durable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Remaining {
+    /// How many advices are still to be sent.
+    pub pending: usize,
+    /// Whether sendings had to be broken off because the deadline was reached.
+    pub broken_off: bool,
+}
+
+impl Client {
+    /// Begins to set up a client.
+    ///
+    /// See the front page of the crate for an example.
+    pub fn builder() -> ClientBuilder {
+        ClientBuilder::new()
+    }
+
+    /// Confirms the request `id`: the customer has paid, or has been paid.
+    ///
+    /// Returns when the confirmation is on the disk; from then on it is sent until the upstream
+    /// has taken it. Confirming again returns the same advice.
+    ///
+    /// # Errors
+    /// [`DecisionError::Conflict`] if the request is not approved, or was reversed;
+    /// [`DecisionError::UnknownRequest`] if the queue knows no such request. On
+    /// [`DecisionError::Store`] it is not known whether the decision is durable: repeat it.
+    pub async fn confirm(&self, id: RequestId) -> Result<QueuedAdvice, DecisionError> {
+        self.decide(id, Event::Confirm(self.core.draft())).await
+    }
+
+    /// Reverses the request `id`: the cashier cancelled, or tender failed.
+    ///
+    /// Returns when the reversal is on the disk; from then on it is sent until the upstream has
+    /// taken it. Reversing again returns the same advice.
+    ///
+    /// # Errors
+    /// As for [`confirm`](Client::confirm).
+    pub async fn reverse(
+        &self,
+        id: RequestId,
+        reason: ReversalReason,
+    ) -> Result<QueuedAdvice, DecisionError> {
+        self.decide(id, Event::Reverse(self.core.draft(), reason))
+            .await
+    }
+
+    async fn decide(&self, id: RequestId, event: Event) -> Result<QueuedAdvice, DecisionError> {
+        let transaction = self.core.ledger.apply(id, event).await?;
+        QueuedAdvice::of(&transaction).ok_or(DecisionError::UnknownRequest)
+    }
+
+    /// The advices of this client's queue.
+    pub fn advices(&self) -> Advices<'_> {
+        Advices::new(&self.core)
+    }
+
+    /// Stops the worker, lets sendings under way finish for as long as `deadline`, closes the queue
+    /// and lets go of its directory.
+    ///
+    /// Every clone is shut down with it. What is pending is sent after the next open.
+    pub async fn shutdown(self, deadline: Duration) -> Remaining {
+        self.core.worker_orders.send_replace(WorkerOrder::Finish);
+        let finished = tokio::time::timeout(deadline, self.core.finish()).await;
+        if let Some(worker) = self.core.take_worker() {
+            worker.abort();
+            // Its only answer can be that it was aborted, or that it had finished.
+            let _ = worker.await;
+        }
+        let ledger = Arc::clone(&self.core.ledger);
+        // Closing waits for the disk, which no async task should do.
+        let _ = tokio::task::spawn_blocking(move || ledger.close()).await;
+        Remaining {
+            pending: self.core.schedule.len(),
+            broken_off: finished.is_err(),
+        }
+    }
+}
+
+impl Core {
+    fn draft(&self) -> Draft {
+        Draft {
+            id: AdviceId::random(),
+            time: self.clock.now(),
+        }
+    }
+
+    /// Counts a new financial request, unless the client is being shut down.
+    fn under_way(self: &Arc<Self>) -> Option<UnderWay> {
+        if *self.worker_orders.borrow() == WorkerOrder::Finish {
+            return None;
+        }
+        self.exchanges.send_modify(|count| *count += 1);
+        Some(UnderWay {
+            core: Arc::clone(self),
+        })
+    }
+
+    /// Waits until neither a request nor an advice is under way.
+    async fn finish(&self) {
+        // Neither can fail: both senders live in `self`.
+        let _ = self.exchanges.subscribe().wait_for(|count| *count == 0).await;
+        self.worker_orders.closed().await;
+    }
+
+    fn take_worker(&self) -> Option<JoinHandle<()>> {
+        let mut worker = self.worker.lock().unwrap_or_else(PoisonError::into_inner);
+        worker.take()
+    }
+}
+
+impl std::fmt::Debug for Client {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Client")
+            .field("pending", &self.core.schedule.len())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,190 @@
+//! An advice: the stored message, what became of its attempts, and how it ended.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::Transaction;
+use crate::api::Operation;
+use crate::model::{AdviceId, Confirmation, Reversal, ReversalReason, Timestamp};
+
+/// How many attempts an advice remembers one by one; all are counted.
+const REMEMBERED_ATTEMPTS: usize = 16;
+
+/// The longest error text that is remembered of an attempt.
+const ERROR_CHARACTERS: usize = 300;
+
+/// What every new advice needs that a transition must not make itself.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Draft {
+    pub(crate) id: AdviceId,
+    pub(crate) time: Timestamp,
+}
+
+/// A confirmation or a reversal, as it is stored.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Advice {
+    pub(crate) id: AdviceId,
+    pub(crate) operation: Operation,
+    pub(crate) reason: Option<ReversalReason>,
+    pub(crate) created_at: Timestamp,
+    /// The bytes that are sent, the same on every repeat.
+    pub(crate) body: String,
+    pub(crate) attempts: u32,
+    /// Whether an attempt ended without proof that it never left.
+    pub(crate) possibly_sent: bool,
+    /// The newest attempts, oldest first.
+    pub(crate) log: Vec<Attempt>,
+    pub(crate) settlement: Option<Settlement>,
+}
+
+/// How an advice ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Settlement {
+    /// The upstream took it.
+    Accepted,
+    /// Inferred: the request never arrived, so that there was nothing to reverse.
+    NothingToReverse,
+    /// Inferred: an earlier attempt had arrived, and its answer was lost.
+    ArrivedEarlier,
+    /// The upstream refused it. It stays in the queue for an operator to see.
+    Rejected,
+}
+
+/// One sending of an advice.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Attempt {
+    /// When its outcome was known.
+    pub at: Timestamp,
+    /// What it came to.
+    pub outcome: AttemptOutcome,
+    /// The HTTP status, where there was an answer.
+    pub status: Option<u16>,
+    /// What went wrong, in words.
+    pub error: Option<String>,
+}
+
+/// What one sending of an advice came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum AttemptOutcome {
+    /// The upstream took it.
+    Accepted,
+    /// The upstream refused it.
+    Refused,
+    /// No connection was made.
+    NotSent,
+    /// No final answer.
+    Unknown,
+}
+
+impl Advice {
+    /// The confirmation of `transaction`; `None` where the interface has none.
+    pub(crate) fn confirmation(
+        transaction: &Transaction,
+        draft: Draft,
+    ) -> Result<Option<Advice>, serde_json::Error> {
+        let Some(operation) = transaction.operation.confirmed_by() else {
+            return Ok(None);
+        };
+        let message = Confirmation::builder()
+            .id(draft.id)
+            .request_id(transaction.request_id)
+            .time(draft.time)
+            .third_party_identifiers(transaction.identifiers.clone())
+            .build();
+        let body = serde_json::to_string(&message)?;
+        Ok(Some(Advice::new(operation, None, body, draft)))
+    }
+
+    /// The reversal of `transaction`; `None` where the interface has none.
+    pub(crate) fn reversal(
+        transaction: &Transaction,
+        draft: Draft,
+        reason: ReversalReason,
+    ) -> Result<Option<Advice>, serde_json::Error> {
+        let Some(operation) = transaction.operation.reversed_by() else {
+            return Ok(None);
+        };
+        let message = Reversal::builder()
+            .id(draft.id)
+            .request_id(transaction.request_id)
+            .time(draft.time)
+            .third_party_identifiers(transaction.identifiers.clone())
+            .reversal_reason(reason.clone())
+            .build();
+        let body = serde_json::to_string(&message)?;
+        Ok(Some(Advice::new(operation, Some(reason), body, draft)))
+    }
+
+    fn new(
+        operation: Operation,
+        reason: Option<ReversalReason>,
+        body: String,
+        draft: Draft,
+    ) -> Advice {
+        Advice {
+            id: draft.id,
+            operation,
+            reason,
+            created_at: draft.time,
+            body,
+            attempts: 0,
+            possibly_sent: false,
+            log: Vec::new(),
+            settlement: None,
+        }
+    }
+
+    /// Whether it is still to be sent.
+    pub(crate) fn is_pending(&self) -> bool {
+        self.settlement.is_none()
+    }
+
+    /// Counts and remembers `attempt`.
+    pub(crate) fn record(&mut self, attempt: Attempt) {
+        self.attempts = self.attempts.saturating_add(1);
+        self.possibly_sent |= attempt.outcome != AttemptOutcome::NotSent;
+        if self.log.len() == REMEMBERED_ATTEMPTS {
+            self.log.remove(0);
+        }
+        self.log.push(attempt);
+    }
+}
+
+impl Attempt {
+    /// An attempt whose outcome is known now.
+    pub(crate) fn new(at: Timestamp, outcome: AttemptOutcome) -> Attempt {
+        Attempt {
+            at,
+            outcome,
+            status: None,
+            error: None,
+        }
+    }
+
+    pub(crate) fn with_status(mut self, status: Option<u16>) -> Attempt {
+        self.status = status;
+        self
+    }
+
+    pub(crate) fn with_error(mut self, error: &dyn fmt::Display) -> Attempt {
+        self.error = Some(error.to_string().chars().take(ERROR_CHARACTERS).collect());
+        self
+    }
+}
+
+impl fmt::Display for AttemptOutcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            AttemptOutcome::Accepted => "accepted",
+            AttemptOutcome::Refused => "refused",
+            AttemptOutcome::NotSent => "not sent",
+            AttemptOutcome::Unknown => "unknown",
+        })
+    }
+}

@@ -1,0 +1,22 @@
+//! The one place that reads the time of day.
+//!
+//! Waiting is done on the runtime's monotonic clock; the time of day is only ever written down.
+
+use crate::model::Timestamp;
+
+/// Tells the time of day.
+pub(crate) trait Clock: Send + Sync {
+    /// Now, with milliseconds.
+    fn now(&self) -> Timestamp;
+}
+
+/// The operating system's clock, in UTC.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct SystemClock;
+
+impl Clock for SystemClock {
+    #[allow(clippy::disallowed_methods, reason = "the one place")]
+    fn now(&self) -> Timestamp {
+        Timestamp::from(chrono::Utc::now().fixed_offset())
+    }
+}

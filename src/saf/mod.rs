@@ -1,0 +1,35 @@
+//! Store-and-forward: every decision is durable, then repeated until a final answer.
+//!
+//! ```text
+//!   client ──▶ Ledger ──▶ committer thread ──▶ Store
+//!                              │ durable
+//!                              ▼
+//!                          Schedule ◀── again, later ──┐
+//!                              │ due                   │
+//!                              ▼                       │
+//!                          Delivery ──▶ upstream ──▶ verdict ──▶ Ledger (settled)
+//! ```
+//!
+//! 1. One thread decides, against what is durable and what it decided a moment ago: of two racing
+//!    decisions one wins ([`ledger`]).
+//! 2. One function says what may follow what ([`state`]).
+//! 3. The worker delivers decisions and takes none ([`delivery`]).
+//! 4. "In flight" is never durable: after a crash the same bytes are sent again.
+
+mod advice;
+pub(crate) mod clock;
+pub(crate) mod delivery;
+mod inspection;
+pub(crate) mod ledger;
+mod schedule;
+pub(crate) mod state;
+mod verdict;
+
+pub use advice::{Attempt, AttemptOutcome, Settlement};
+pub(crate) use advice::{Advice, Draft};
+pub use delivery::{RetryPolicy, RetryPolicyError};
+pub use inspection::{AdviceRecord, AdviceState};
+pub(crate) use ledger::{Ledger, LedgerError};
+pub(crate) use schedule::Schedule;
+pub use state::Conflict;
+pub(crate) use state::{Approval, Event, State, Transaction};

@@ -1,0 +1,250 @@
+//! The life of a transaction: one function says what may follow what, live and after a crash.
+//!
+//! ```text
+//!  Sent ──approved──▶ Approved ──confirm──▶ Confirming ─┐
+//!   │ │                  └──────reverse───▶ Reversing ──┤  the advice: pending ─▶ settled
+//!   │ ├─declined─▶ Declined                    ▲        │
+//!   │ └─not sent─▶ NotSent                     │        │
+//!   └────────────unknown───────────────────────┘        ┘
+//! ```
+//!
+//! 1. The function is total: every pair of state and event is a next state, "nothing changes", or
+//!    a [`Conflict`].
+//! 2. A transaction is confirmed or reversed, never both. The same decision twice is one advice.
+//! 3. A settled advice stays as it ended.
+//! 4. What identifies the customer's money (the redeem reference) is forgotten once it is final.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Advice, Attempt, Draft, Settlement};
+use crate::api::Operation;
+use crate::model::{
+    Money, RequestId, ReversalReason, Sensitive, ThirdPartyIdentifiers, Timestamp,
+};
+
+/// A financial request and everything that became of it: the record that is stored.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Transaction {
+    pub(crate) request_id: RequestId,
+    pub(crate) operation: Operation,
+    /// Its place in the order in which transactions began.
+    pub(crate) sequence: u64,
+    /// How often it changed; a later version replaces an earlier one.
+    pub(crate) version: u64,
+    pub(crate) requested_at: Timestamp,
+    pub(crate) amount: Option<Money>,
+    /// The institution that a lookup has to name.
+    pub(crate) receiver_id: Option<String>,
+    /// Those of the response, unaltered; those of the request as long as there is none.
+    pub(crate) identifiers: ThirdPartyIdentifiers,
+    /// What the upstream approved, if it did.
+    pub(crate) approval: Option<Approval>,
+    pub(crate) state: State,
+}
+
+/// What the upstream approved.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Approval {
+    pub(crate) amount: Money,
+    /// Kept only until the transaction is settled: a lookup may need it.
+    pub(crate) redeem_ref: Option<Sensitive>,
+}
+
+/// Where a transaction stands.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum State {
+    /// Journaled, and possibly on its way.
+    Sent,
+    /// It never left. Final.
+    NotSent,
+    /// The upstream said no. Final.
+    Declined,
+    /// The upstream said yes, and waits for a decision.
+    Approved,
+    /// The decision is to confirm.
+    Confirming(Advice),
+    /// The decision is to reverse.
+    Reversing(Advice),
+}
+
+/// What happens to a transaction.
+#[derive(Clone, Debug)]
+pub(crate) enum Event {
+    /// The upstream said yes.
+    Approved {
+        approval: Approval,
+        /// Those of the response, where it carried some.
+        identifiers: Option<ThirdPartyIdentifiers>,
+    },
+    /// The upstream said no.
+    Declined,
+    /// The request never left.
+    NotSent,
+    /// The outcome of the request is unknown: reverse it.
+    Unknown(Draft, ReversalReason),
+    /// The till decided to confirm.
+    Confirm(Draft),
+    /// The till decided to reverse.
+    Reverse(Draft, ReversalReason),
+    /// The advice was sent, without a final answer.
+    Attempted(Attempt),
+    /// The advice was sent, and that settled it.
+    Settled(Attempt, Settlement),
+}
+
+/// Why an event cannot follow: nothing was changed, and nothing was sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Conflict {
+    /// The answer to the request is still awaited.
+    #[error("the answer to the request is still awaited")]
+    StillUnderWay,
+    /// The upstream declined the request: there is nothing to confirm or to reverse.
+    #[error("the request was declined: there is nothing to confirm or to reverse")]
+    Declined,
+    /// The request never left: there is nothing to confirm or to reverse.
+    #[error("the request was never sent: there is nothing to confirm or to reverse")]
+    NotSent,
+    /// The upstream approved the request and waits for a decision.
+    #[error("the request is approved, and waits for a decision")]
+    Undecided,
+    /// The decision to confirm stands.
+    #[error("the decision to confirm stands: it cannot be reversed any more")]
+    Confirmed,
+    /// The decision to reverse stands.
+    #[error("the decision to reverse stands: it cannot be confirmed any more")]
+    Reversed,
+    /// The advice is settled, and stays as it ended.
+    #[error("the advice is settled, and stays as it ended")]
+    Settled,
+    /// The interface has no such advice for this operation.
+    #[error("the interface has no such advice for this operation")]
+    NoSuchAdvice,
+    /// The advice cannot be written as JSON.
+    #[error("the advice cannot be written")]
+    Unwritable,
+}
+
+impl Transaction {
+    /// Its advice, once there is a decision.
+    pub(crate) fn advice(&self) -> Option<&Advice> {
+        match &self.state {
+            State::Confirming(advice) | State::Reversing(advice) => Some(advice),
+            State::Sent | State::NotSent | State::Declined | State::Approved => None,
+        }
+    }
+
+    /// Its advice, if that is still to be sent.
+    pub(crate) fn pending_advice(&self) -> Option<&Advice> {
+        self.advice().filter(|advice| advice.is_pending())
+    }
+
+    /// Whether nothing is left to do or to look after. A rejected advice is: it needs a person.
+    pub(crate) fn is_final(&self) -> bool {
+        match &self.state {
+            State::NotSent | State::Declined => true,
+            State::Sent | State::Approved => false,
+            State::Confirming(advice) | State::Reversing(advice) => !matches!(
+                advice.settlement,
+                None | Some(Settlement::Rejected)
+            ),
+        }
+    }
+
+    /// What the transaction becomes by `event`; `None` where nothing changes.
+    pub(crate) fn after(&self, event: Event) -> Result<Option<Transaction>, Conflict> {
+        let Some(mut next) = self.next(event)? else {
+            return Ok(None);
+        };
+        next.version += 1;
+        if next.is_final() {
+            next.forget_redeem_ref();
+        }
+        Ok(Some(next))
+    }
+
+    fn next(&self, event: Event) -> Result<Option<Transaction>, Conflict> {
+        use {Event as E, State as S};
+        match (&self.state, event) {
+            (S::Sent, E::Approved { approval, identifiers }) => {
+                Ok(Some(self.approved(approval, identifiers)))
+            }
+            (S::Sent, E::Declined) => Ok(Some(self.with(S::Declined))),
+            (S::Sent, E::NotSent) => Ok(Some(self.with(S::NotSent))),
+            (S::Sent, E::Unknown(draft, reason)) => self.reversing(draft, reason).map(Some),
+            (S::Approved, E::Confirm(draft)) => self.confirming(draft).map(Some),
+            (S::Approved, E::Reverse(draft, reason)) => self.reversing(draft, reason).map(Some),
+
+            (S::Confirming(_), E::Confirm(_)) | (S::Reversing(_), E::Reverse(..)) => Ok(None),
+
+            (S::Confirming(advice), E::Attempted(attempt)) if advice.is_pending() => {
+                Ok(Some(self.with(S::Confirming(attempted(advice, attempt, None)))))
+            }
+            (S::Reversing(advice), E::Attempted(attempt)) if advice.is_pending() => {
+                Ok(Some(self.with(S::Reversing(attempted(advice, attempt, None)))))
+            }
+            (S::Confirming(advice), E::Settled(attempt, end)) if advice.is_pending() => {
+                Ok(Some(self.with(S::Confirming(attempted(advice, attempt, Some(end))))))
+            }
+            (S::Reversing(advice), E::Settled(attempt, end)) if advice.is_pending() => {
+                Ok(Some(self.with(S::Reversing(attempted(advice, attempt, Some(end))))))
+            }
+
+            (S::Confirming(_) | S::Reversing(_), E::Attempted(_) | E::Settled(..)) => {
+                Err(Conflict::Settled)
+            }
+            (S::Sent, _) => Err(Conflict::StillUnderWay),
+            (S::Approved, _) => Err(Conflict::Undecided),
+            (S::Declined, _) => Err(Conflict::Declined),
+            (S::NotSent, _) => Err(Conflict::NotSent),
+            (S::Confirming(_), _) => Err(Conflict::Confirmed),
+            (S::Reversing(_), _) => Err(Conflict::Reversed),
+        }
+    }
+
+    fn with(&self, state: State) -> Transaction {
+        Transaction {
+            state,
+            ..self.clone()
+        }
+    }
+
+    fn approved(
+        &self,
+        approval: Approval,
+        identifiers: Option<ThirdPartyIdentifiers>,
+    ) -> Transaction {
+        let mut next = self.with(State::Approved);
+        next.approval = Some(approval);
+        if let Some(identifiers) = identifiers {
+            next.identifiers = identifiers;
+        }
+        next
+    }
+
+    fn confirming(&self, draft: Draft) -> Result<Transaction, Conflict> {
+        let advice = Advice::confirmation(self, draft).map_err(|_| Conflict::Unwritable)?;
+        let advice = advice.ok_or(Conflict::NoSuchAdvice)?;
+        Ok(self.with(State::Confirming(advice)))
+    }
+
+    fn reversing(&self, draft: Draft, reason: ReversalReason) -> Result<Transaction, Conflict> {
+        let advice = Advice::reversal(self, draft, reason).map_err(|_| Conflict::Unwritable)?;
+        let advice = advice.ok_or(Conflict::NoSuchAdvice)?;
+        Ok(self.with(State::Reversing(advice)))
+    }
+
+    fn forget_redeem_ref(&mut self) {
+        if let Some(approval) = &mut self.approval {
+            approval.redeem_ref = None;
+        }
+    }
+}
+
+fn attempted(advice: &Advice, attempt: Attempt, settlement: Option<Settlement>) -> Advice {
+    let mut advice = advice.clone();
+    advice.record(attempt);
+    advice.settlement = settlement;
+    advice
+}

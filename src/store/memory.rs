@@ -1,0 +1,65 @@
+//! A store that forgets when it is dropped, for tests of the rooms above.
+
+use std::collections::BTreeMap;
+use std::ops::Bound;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use super::{Batch, Change, Entry, Store, StoreError};
+
+/// [`Store`] in memory: atomic and consistent, and durable for as long as it lives.
+#[derive(Debug, Default)]
+pub(crate) struct MemoryStore {
+    entries: Mutex<BTreeMap<Vec<u8>, Vec<u8>>>,
+}
+
+impl MemoryStore {
+    fn entries(&self) -> MutexGuard<'_, BTreeMap<Vec<u8>, Vec<u8>>> {
+        // A panic elsewhere leaves the map whole: each change is one call on it.
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Store for MemoryStore {
+    fn commit(&self, batch: &Batch) -> Result<(), StoreError> {
+        batch.check_sizes()?;
+        let mut entries = self.entries();
+        for change in batch.changes() {
+            match change {
+                Change::Put { key, value } => entries.insert(key.clone(), value.clone()),
+                Change::Delete { key } => entries.remove(key),
+            };
+        }
+        Ok(())
+    }
+
+    fn read(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        Ok(self.entries().get(key).cloned())
+    }
+
+    fn page(
+        &self,
+        prefix: &[u8],
+        after: Option<&[u8]>,
+        limit: usize,
+    ) -> Result<Vec<Entry>, StoreError> {
+        let start = match after {
+            Some(after) => Bound::Excluded(after),
+            None => Bound::Included(prefix),
+        };
+        let entries = self.entries();
+        let page = entries
+            .range::<[u8], _>((start, Bound::Unbounded))
+            .take_while(|(key, _)| key.starts_with(prefix))
+            .take(limit);
+        Ok(page.map(|(key, value)| (key.clone(), value.clone())).collect())
+    }
+
+    fn last(&self, prefix: &[u8]) -> Result<Option<Entry>, StoreError> {
+        let entries = self.entries();
+        let last = entries
+            .range::<[u8], _>((Bound::Included(prefix), Bound::Unbounded))
+            .take_while(|(key, _)| key.starts_with(prefix))
+            .last();
+        Ok(last.map(|(key, value)| (key.clone(), value.clone())))
+    }
+}

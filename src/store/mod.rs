@@ -1,0 +1,171 @@
+//! Durable bytes: what is committed here survives a killed process and a power cut.
+//!
+//! ```text
+//!  Batch ──▶ commit ──▶ on the disk ──▶ Ok
+//!                └────▶ Err: nothing is promised about the batch, and the store takes no other
+//! ```
+//!
+//! 1. A batch is atomic: after a crash all of it is there, or nothing.
+//! 2. `commit` returns `Ok` only when the batch is on the disk.
+//! 3. A read sees every batch whose commit returned `Ok`.
+//! 4. After a failed commit it is not known whether the batch is on the disk. The store refuses
+//!    every later one until it is opened again, so that nothing can contradict it.
+//! 5. One process owns a directory, held by a lock of our own ([`DirectoryLock`]).
+//!
+//! The suite in `conformance.rs` holds every store to these rules.
+
+mod lock;
+mod memory;
+mod record;
+mod sled;
+
+#[cfg(test)]
+mod conformance;
+
+use std::path::PathBuf;
+
+pub(crate) use lock::{DirectoryLock, LockError};
+#[cfg(test)]
+pub(crate) use memory::MemoryStore;
+pub(crate) use record::{RecordError, open_record, seal_record};
+pub(crate) use sled::SledStore;
+
+/// The longest value that a store takes, in bytes.
+///
+/// sled moves values beyond about 128 KiB to files of their own, whose durability is another story.
+pub(crate) const VALUE_LIMIT_BYTES: usize = 96 * 1024;
+
+/// Changes that become durable together or not at all.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Batch {
+    changes: Vec<Change>,
+}
+
+/// One change of a batch.
+#[derive(Clone, Debug)]
+pub(crate) enum Change {
+    Put { key: Vec<u8>, value: Vec<u8> },
+    Delete { key: Vec<u8> },
+}
+
+impl Batch {
+    /// Sets `key` to `value`.
+    pub(crate) fn put(&mut self, key: Vec<u8>, value: Vec<u8>) {
+        self.changes.push(Change::Put { key, value });
+    }
+
+    /// Removes `key`, if it is there.
+    pub(crate) fn delete(&mut self, key: Vec<u8>) {
+        self.changes.push(Change::Delete { key });
+    }
+
+    /// Appends the changes of `other`.
+    pub(crate) fn append(&mut self, mut other: Batch) {
+        self.changes.append(&mut other.changes);
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.changes.is_empty()
+    }
+
+    pub(crate) fn changes(&self) -> &[Change] {
+        &self.changes
+    }
+
+    fn check_sizes(&self) -> Result<(), StoreError> {
+        for change in &self.changes {
+            match change {
+                Change::Put { value, .. } if value.len() > VALUE_LIMIT_BYTES => {
+                    let length_bytes = value.len();
+                    return Err(StoreError::TooLarge { length_bytes });
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A key with its value.
+pub(crate) type Entry = (Vec<u8>, Vec<u8>);
+
+/// An ordered map of bytes that keeps its word.
+pub(crate) trait Store: Send + Sync {
+    /// Makes all of `batch` durable, or reports that it may not be.
+    fn commit(&self, batch: &Batch) -> Result<(), StoreError>;
+
+    /// The value of `key`.
+    fn read(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError>;
+
+    /// At most `limit` entries whose keys start with `prefix`, in the order of their keys,
+    /// beginning behind `after`.
+    fn page(
+        &self,
+        prefix: &[u8],
+        after: Option<&[u8]>,
+        limit: usize,
+    ) -> Result<Vec<Entry>, StoreError>;
+
+    /// The last entry whose key starts with `prefix`.
+    fn last(&self, prefix: &[u8]) -> Result<Option<Entry>, StoreError>;
+}
+
+/// Why the queue on the disk could not do what was asked.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// The disk or the file system failed.
+    #[error("the queue in {path} cannot be {doing}: {reason}")]
+    Io {
+        /// The directory of the queue.
+        path: PathBuf,
+        /// What was being done.
+        doing: &'static str,
+        /// What the system says.
+        reason: String,
+    },
+    /// The index library failed or panicked.
+    #[error("the index of the queue in {path} failed while being {doing}: {reason}")]
+    Index {
+        /// The directory of the queue.
+        path: PathBuf,
+        /// What was being done.
+        doing: &'static str,
+        /// What the library says.
+        reason: String,
+    },
+    /// The thread that writes the queue could not be started.
+    #[error("the thread that writes the queue cannot be started: {reason}")]
+    Thread {
+        /// What the system says.
+        reason: String,
+    },
+    /// An earlier write failed, and its outcome is unknown until the queue is opened again.
+    #[error("the queue in {path} takes nothing more after a failed write: open it again")]
+    Failed {
+        /// The directory of the queue.
+        path: PathBuf,
+    },
+    /// A record is longer than the queue takes.
+    #[error("a record of {length_bytes} bytes is longer than the {VALUE_LIMIT_BYTES} that the queue takes")]
+    TooLarge {
+        /// Its length.
+        length_bytes: usize,
+    },
+    /// The queue was written by a later version of this crate, and is left untouched.
+    #[error("the queue in {path} has format {found}, this version knows up to {known}: use the version that wrote it, or a later one")]
+    NewerFormat {
+        /// The directory of the queue.
+        path: PathBuf,
+        /// The format of the queue.
+        found: u32,
+        /// The newest format that this version knows.
+        known: u32,
+    },
+    /// A record fails its checksum or cannot be read.
+    #[error("a record of the queue is damaged: {reason}")]
+    Damaged {
+        /// What is wrong with it.
+        reason: String,
+    },
+}
