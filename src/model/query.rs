@@ -1,0 +1,25 @@
+//! Parameters of a query, as names and values.
+
+use std::fmt::Display;
+
+use super::sensitive::Sensitive;
+
+/// Collects the parameters that are given.
+#[derive(Default)]
+pub(super) struct Pairs(Vec<(&'static str, String)>);
+
+impl Pairs {
+    pub(super) fn text(&mut self, name: &'static str, value: Option<&impl Display>) {
+        self.0.extend(value.map(|value| (name, value.to_string())));
+    }
+
+    /// The only way for a masked text into a query.
+    pub(super) fn secret(&mut self, name: &'static str, value: Option<&Sensitive>) {
+        self.0
+            .extend(value.map(|value| (name, value.expose().to_owned())));
+    }
+
+    pub(super) fn done(self) -> Vec<(&'static str, String)> {
+        self.0
+    }
+}

@@ -1,0 +1,216 @@
+//! Reads an answer without losing money over a broken decoration.
+//!
+//! ```text
+//! bytes ──▶ small enough, not too deep? ──▶ JSON? ──▶ fits the type? ──yes──▶ Reading
+//!                     │ no                    │ no        │ no: where?
+//!                     ▼                       ▼           ▼
+//!                 Unreadable              Unreadable   put null there, try again ──(again the same place)──▶ put null one
+//!                                                                                   level up; at the top: Unreadable
+//! ```
+//!
+//! # Invariants
+//! 1. Bytes outside the parts that were left out stay as they are.
+//! 2. A required part (`id`, `amount`) is never left out: without it the message is unreadable.
+//! 3. No error quotes what was received: paths, lines and columns only.
+//! 4. Nested input never deepens the stack: depth is measured before anything is parsed.
+
+use serde::de::DeserializeOwned;
+use serde_json::value::RawValue;
+use serde_path_to_error::Segment;
+
+use super::json_span::{Step, replace_with_null};
+
+/// The largest text that is read: 4 MiB. Messages have a few kilobytes.
+pub const MAX_BYTES: usize = 4 * 1024 * 1024;
+
+/// The deepest nesting that is read. Messages have six levels.
+pub const MAX_DEPTH: usize = 64;
+
+/// How many parts of one message are left out before it is given up.
+const MAX_SKIPPED: usize = 64;
+
+/// A message as far as it could be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Reading<T> {
+    /// The message.
+    pub value: T,
+    /// Paths of the parts that were left out because they were malformed, as on the wire: `slipData.messageLines[2]`.
+    pub skipped: Vec<String>,
+}
+
+/// Why a message could not be read. Never quotes it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Unreadable {
+    /// The text is larger than [`MAX_BYTES`].
+    #[error("the message has {bytes} bytes, more than {MAX_BYTES}")]
+    TooLarge {
+        /// How large it is.
+        bytes: usize,
+    },
+    /// The text nests deeper than [`MAX_DEPTH`].
+    #[error("the message nests deeper than {MAX_DEPTH} levels")]
+    TooDeep,
+    /// The text is no JSON.
+    #[error("the message is not JSON (line {line}, column {column})")]
+    NotJson {
+        /// Where it stops being JSON, from 1; 0 where that cannot be told.
+        line: usize,
+        /// Where in that line, from 1; 0 where that cannot be told.
+        column: usize,
+    },
+    /// A part that the message is nothing without is missing or malformed.
+    #[error("the message has no usable value at {path}")]
+    Missing {
+        /// The part's place in the message; `.` is the message itself.
+        path: String,
+    },
+}
+
+/// Reads a message, leaving out what is malformed and not required.
+///
+/// Unknown members are ignored, unknown values of enumerations are kept, and what merely breaks a constraint (a text too
+/// long, a country of three letters) is read as it is. A member that occurs twice is taken for ambiguous: the message
+/// counts as unreadable.
+///
+/// ```
+/// use money_transfer_retailer::model::{CreateOrderResponse, Money, read};
+///
+/// let body = br#"{"id":"1","amount":{"amount":79995,"currency":"710"},"stan":123456}"#;
+/// let reading = read::<CreateOrderResponse>(body)?;
+/// assert_eq!(reading.value.amount, Money::zar(79_995));
+/// assert_eq!(reading.skipped, ["stan"]);
+/// # Ok::<(), money_transfer_retailer::model::Unreadable>(())
+/// ```
+///
+/// # Errors
+/// The message is too large, too deep, no JSON, or lacks what it is nothing without.
+pub fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<Reading<T>, Unreadable> {
+    let json = bounded_json(bytes)?;
+    match serde_json::from_str(json) {
+        Ok(value) => Ok(Reading {
+            value,
+            skipped: Vec::new(),
+        }),
+        Err(_) => read_in_parts(json.to_owned()),
+    }
+}
+
+fn read_in_parts<T: DeserializeOwned>(mut json: String) -> Result<Reading<T>, Unreadable> {
+    let mut skipped: Vec<Vec<Step>> = Vec::new();
+    loop {
+        let culprit = match parse(&json) {
+            Ok(value) => {
+                return Ok(Reading {
+                    value,
+                    skipped: skipped.iter().map(|path| in_words(path)).collect(),
+                });
+            }
+            Err(path) => path,
+        };
+        let Some((rest, left_out)) = leave_out(&json, &culprit, &mut skipped) else {
+            return Err(Unreadable::Missing {
+                path: in_words(&culprit),
+            });
+        };
+        json = rest;
+        skipped.push(left_out);
+        if skipped.len() > MAX_SKIPPED {
+            return Err(Unreadable::Missing {
+                path: in_words(&culprit),
+            });
+        }
+    }
+}
+
+/// Parses, or says where it does not fit.
+fn parse<T: DeserializeOwned>(json: &str) -> Result<T, Vec<Step>> {
+    let mut deserializer = serde_json::Deserializer::from_str(json);
+    serde_path_to_error::deserialize(&mut deserializer).map_err(|error| steps(error.path()))
+}
+
+fn steps(path: &serde_path_to_error::Path) -> Vec<Step> {
+    let known = path.iter().map_while(|segment| match segment {
+        Segment::Map { key } => Some(Step::Member(key.clone())),
+        Segment::Seq { index } => Some(Step::Element(*index)),
+        Segment::Enum { .. } | Segment::Unknown => None,
+    });
+    known.collect()
+}
+
+/// Leaves out the part at the path, or the smallest part around it that has not been left out yet.
+///
+/// `None` where that would be the whole message. What was left out inside the part is not reported any more.
+fn leave_out(
+    json: &str,
+    culprit: &[Step],
+    skipped: &mut Vec<Vec<Step>>,
+) -> Option<(String, Vec<Step>)> {
+    for length in (1..=culprit.len()).rev() {
+        let part = &culprit[..length];
+        if skipped.iter().any(|earlier| earlier == part) {
+            continue;
+        }
+        if let Some(rest) = replace_with_null(json, part) {
+            skipped.retain(|earlier| !earlier.starts_with(part));
+            return Some((rest, part.to_vec()));
+        }
+    }
+    None
+}
+
+fn in_words(path: &[Step]) -> String {
+    let mut words = String::new();
+    for step in path {
+        match step {
+            Step::Member(name) if words.is_empty() => words.push_str(name),
+            Step::Member(name) => words.extend([".", name]),
+            Step::Element(index) => words.push_str(&format!("[{index}]")),
+        }
+    }
+    if words.is_empty() {
+        ".".to_owned()
+    } else {
+        words
+    }
+}
+
+/// Makes sure that the bytes are one JSON text of bounded size and depth.
+fn bounded_json(bytes: &[u8]) -> Result<&str, Unreadable> {
+    if bytes.len() > MAX_BYTES {
+        return Err(Unreadable::TooLarge { bytes: bytes.len() });
+    }
+    if depth(bytes) > MAX_DEPTH {
+        return Err(Unreadable::TooDeep);
+    }
+    let json =
+        std::str::from_utf8(bytes).map_err(|_| Unreadable::NotJson { line: 0, column: 0 })?;
+    match serde_json::from_str::<&RawValue>(json) {
+        Ok(_) => Ok(json),
+        Err(error) => Err(Unreadable::NotJson {
+            line: error.line(),
+            column: error.column(),
+        }),
+    }
+}
+
+/// How deep the brackets nest, those in texts aside.
+fn depth(bytes: &[u8]) -> usize {
+    let (mut depth, mut deepest) = (0_usize, 0_usize);
+    let (mut in_text, mut escaped) = (false, false);
+    for byte in bytes {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if in_text => escaped = true,
+            b'"' => in_text = !in_text,
+            b'[' | b'{' if !in_text => {
+                depth += 1;
+                deepest = deepest.max(depth);
+            }
+            b']' | b'}' if !in_text => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    deepest
+}
