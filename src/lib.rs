@@ -1,6 +1,6 @@
 //! Sell and pay out money transfers from a till.
 
-pub mod api;
+mod api;
 mod client;
 pub mod model;
 mod saf;
@@ -8,4 +8,17 @@ mod saf;
 pub mod simulator;
 mod store;
 
-pub use client::*;
+pub use api::{
+    Credentials, Declined, HttpSetupError, Kind, NotSent, NotSentReason, Operation, Problem,
+    Unanswered, Unusable,
+};
+pub use client::{
+    Advices, Approved, Client, ClientBuilder, CreateOrderOutcome, DecisionError, HandedBack,
+    OpenError, OrderOutcome, QueryError, QueuedAdvice, Remaining, RequestError, StillPending,
+    Undecided, Unknown,
+};
+pub use saf::{
+    AdviceRecord, AdviceState, Attempt, AttemptOutcome, Conflict, RetryPolicy, RetryPolicyError,
+    Settlement,
+};
+pub use store::StoreError;

@@ -20,7 +20,7 @@ use super::{Answer, BodyEnd, Call, Credentials, Exchange, NoAnswer, NotSent, Tra
 
 /// How to reach the upstream.
 #[derive(Clone, Debug)]
-pub struct HttpSettings {
+pub(crate) struct HttpSettings {
     base_url: String,
     credentials: Credentials,
     /// How long making a connection may take; default 10 s.
@@ -63,7 +63,9 @@ pub enum HttpSetupError {
         part: &'static str,
     },
     /// HTTP Basic separates user name and password by a colon.
-    #[error("the user name is empty or contains a colon or a control character, which HTTP Basic does not allow")]
+    #[error(
+        "the user name is empty or contains a colon or a control character, which HTTP Basic does not allow"
+    )]
     UserName,
     /// The TLS library or the HTTP client refused its settings.
     #[error("HTTPS cannot be set up; is one of the features `rustls` and `native-tls` on?")]
@@ -153,7 +155,10 @@ impl HttpTransport {
         settings.check_user_name()?;
         install_tls_provider();
         let client = Client::builder()
-            .user_agent(concat!("money-transfer-retailer/", env!("CARGO_PKG_VERSION")))
+            .user_agent(concat!(
+                "money-transfer-retailer/",
+                env!("CARGO_PKG_VERSION")
+            ))
             .redirect(redirect::Policy::none())
             .retry(retry::never())
             .no_proxy()
@@ -185,9 +190,7 @@ impl HttpTransport {
             .header(ACCEPT, "application/json")
             .timeout(call.timeout);
         if let Some(body) = call.body {
-            request = request
-                .header(CONTENT_TYPE, "application/json")
-                .body(body);
+            request = request.header(CONTENT_TYPE, "application/json").body(body);
         }
         let response = request.send().await.map_err(no_answer)?;
         Ok(read_answer(response, self.body_limit_bytes).await)
@@ -335,10 +338,23 @@ mod tests {
     fn a_base_url_that_would_leak_or_mislead_is_refused() {
         use HttpSetupError as E;
         assert!(matches!(setup("upstream"), Err(E::NotAUrl { .. })));
-        assert!(matches!(setup("ftp://upstream.example"), Err(E::Scheme { .. })));
-        assert!(matches!(setup("http://upstream.example"), Err(E::PlainHttp { .. })));
-        assert!(matches!(setup("http://localhost.example"), Err(E::PlainHttp { .. })));
-        for url in ["https://u:p@upstream.example", "https://h/?a=b", "https://h/#x"] {
+        assert!(matches!(
+            setup("ftp://upstream.example"),
+            Err(E::Scheme { .. })
+        ));
+        assert!(matches!(
+            setup("http://upstream.example"),
+            Err(E::PlainHttp { .. })
+        ));
+        assert!(matches!(
+            setup("http://localhost.example"),
+            Err(E::PlainHttp { .. })
+        ));
+        for url in [
+            "https://u:p@upstream.example",
+            "https://h/?a=b",
+            "https://h/#x",
+        ] {
             assert!(matches!(setup(url), Err(E::UnexpectedPart { .. })), "{url}");
         }
     }

@@ -17,8 +17,8 @@ pub(crate) mod outcome;
 mod transport;
 
 pub use credentials::Credentials;
-pub use http::HttpSettings;
-pub(crate) use http::HttpTransport;
+pub use http::HttpSetupError;
+pub(crate) use http::{HttpSettings, HttpTransport};
 pub use operation::{Kind, Operation};
-pub use outcome::{Declined, NotSent, Problem, Unanswered};
+pub use outcome::{Declined, NotSent, NotSentReason, Problem, Unanswered, Unusable};
 pub(crate) use transport::{Answer, BodyEnd, Call, Exchange, NoAnswer, Transport};

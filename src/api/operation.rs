@@ -141,11 +141,9 @@ impl Operation {
                 .settled_by(None, O::CancelOrderReversal),
             O::ConfirmPayment => advice("confirmPayment", "/orders/confirmations", &[202]),
             O::ReversePayment => advice("reversePayment", "/orders/reversals", &[202]),
-            O::ConfirmRedeem => advice(
-                "confirmRedeem",
-                "/orders/redemptions/confirmations",
-                &[202],
-            ),
+            O::ConfirmRedeem => {
+                advice("confirmRedeem", "/orders/redemptions/confirmations", &[202])
+            }
             O::ReverseRedeem => advice("reverseRedeem", "/orders/redemptions/reversals", &[202]),
             O::CancelOrderReversal => advice(
                 "cancelOrderReversal",
@@ -198,12 +196,7 @@ fn query(name: &'static str, method: Method, path: &'static str) -> Row {
     row(name, method, path, Kind::Query, &[200])
 }
 
-fn update(
-    name: &'static str,
-    method: Method,
-    path: &'static str,
-    success: &'static [u16],
-) -> Row {
+fn update(name: &'static str, method: Method, path: &'static str, success: &'static [u16]) -> Row {
     row(name, method, path, Kind::Update, success)
 }
 

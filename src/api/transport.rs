@@ -80,8 +80,7 @@ pub(crate) enum NoAnswer {
 }
 
 /// The future of one exchange.
-pub(crate) type Exchange<'a> =
-    Pin<Box<dyn Future<Output = Result<Answer, NoAnswer>> + Send + 'a>>;
+pub(crate) type Exchange<'a> = Pin<Box<dyn Future<Output = Result<Answer, NoAnswer>> + Send + 'a>>;
 
 /// Carries one message to the upstream and brings one answer back: no repeats, no memory.
 pub(crate) trait Transport: Send + Sync {

@@ -74,10 +74,7 @@ impl<R> Approved<R> {
     ///
     /// # Errors
     /// As for [`confirm`](Approved::confirm).
-    pub async fn reverse(
-        self,
-        reason: ReversalReason,
-    ) -> Result<QueuedAdvice, Box<HandedBack<R>>> {
+    pub async fn reverse(self, reason: ReversalReason) -> Result<QueuedAdvice, Box<HandedBack<R>>> {
         let decided = self.client().reverse(self.request_id, reason).await;
         self.or_handed_back(decided)
     }

@@ -33,7 +33,9 @@ pub enum OpenError {
         setting: &'static str,
     },
     /// Another client owns the directory.
-    #[error("the queue in {path} is in use by {holder}: one queue has one owner; shut that one down, or use another directory")]
+    #[error(
+        "the queue in {path} is in use by {holder}: one queue has one owner; shut that one down, or use another directory"
+    )]
     InUse {
         /// The directory.
         path: PathBuf,
@@ -41,7 +43,9 @@ pub enum OpenError {
         holder: String,
     },
     /// The directory cannot be created, read or written.
-    #[error("the queue directory {path} cannot be used: give a directory on a local disk that this process may create and write")]
+    #[error(
+        "the queue directory {path} cannot be used: give a directory on a local disk that this process may create and write"
+    )]
     Directory {
         /// The directory.
         path: PathBuf,
@@ -78,6 +82,16 @@ pub enum RequestError {
         request_id: RequestId,
         /// Every rule that it breaks.
         source: Violations,
+    },
+    /// The request cannot be written as JSON. Nothing was sent or stored.
+    #[error("{operation} {request_id} cannot be written as JSON, and was not sent")]
+    Unwritable {
+        /// The operation.
+        operation: Operation,
+        /// The request.
+        request_id: RequestId,
+        /// What the JSON library says.
+        source: serde_json::Error,
     },
     /// A request with this id was sent before. Nothing was sent: use a fresh id for a new request.
     #[error("{operation} {request_id} was sent before, and was not sent again: use a fresh id")]

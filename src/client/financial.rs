@@ -11,7 +11,7 @@ use crate::api::outcome::{ApprovalMessage, RequestOutcome, of_request};
 use crate::api::{Call, Operation, Unanswered};
 use crate::model::{
     Check, CreateOrderRequest, CreateOrderResponse, Fill, Money, RequestId, ReversalReason,
-    Sensitive, ThirdPartyIdentifiers, Timestamp, Violations,
+    ThirdPartyIdentifiers, Timestamp,
 };
 use crate::saf::{Approval, Event, LedgerError, State, Transaction};
 use crate::store::StoreError;
@@ -70,7 +70,7 @@ impl ApprovalMessage for CreateOrderResponse {
     }
 
     fn identifiers_bytes(&self) -> usize {
-        self.third_party_identifiers.json().len()
+        self.third_party_identifiers.as_json().len()
     }
 }
 
@@ -100,7 +100,10 @@ impl Client {
     /// # Errors
     /// [`RequestError::Invalid`], [`RequestError::KnownRequest`] and
     /// [`RequestError::NotJournaled`]: nothing was sent. On any other error take no tender.
-    pub async fn create_order(&self, request: CreateOrderRequest) -> Result<CreateOrderOutcome, RequestError> {
+    pub async fn create_order(
+        &self,
+        request: CreateOrderRequest,
+    ) -> Result<CreateOrderOutcome, RequestError> {
         self.core.request(request).await
     }
 }
@@ -119,8 +122,11 @@ impl Core {
         request.fill(&self.defaults);
         let requested_at = request.stamp(self.clock.now());
         request.check().map_err(invalid)?;
-        let body = serde_json::to_vec(&request)
-            .map_err(|_| invalid(Violations::unwritable()))?;
+        let body = serde_json::to_vec(&request).map_err(|source| RequestError::Unwritable {
+            operation: Q::OPERATION,
+            request_id,
+            source,
+        })?;
         let transaction = Transaction {
             request_id,
             operation: Q::OPERATION,
@@ -240,7 +246,9 @@ impl<R> Drop for Handover<R> {
         if let Some(OrderOutcome::Approved(approved)) = &self.outcome {
             let reason = ReversalReason::Cancelled;
             let event = Event::Reverse(self.core.draft(), reason);
-            self.core.ledger.apply_detached(approved.request_id(), event);
+            self.core
+                .ledger
+                .apply_detached(approved.request_id(), event);
         }
     }
 }

@@ -177,7 +177,11 @@ impl Core {
     /// Waits until neither a request nor an advice is under way.
     async fn finish(&self) {
         // Neither can fail: both senders live in `self`.
-        let _ = self.exchanges.subscribe().wait_for(|count| *count == 0).await;
+        let _ = self
+            .exchanges
+            .subscribe()
+            .wait_for(|count| *count == 0)
+            .await;
         self.worker_orders.closed().await;
     }
 

@@ -1,7 +1,5 @@
 //! Queries: sent again until a final answer, or until the time given is up.
 
-use std::time::Duration;
-
 use serde::de::DeserializeOwned;
 use tokio::time::{Instant, sleep};
 

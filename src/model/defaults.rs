@@ -1,5 +1,6 @@
 //! What is the same in every message of a till, said once.
 
+use super::check::{Check, Rules};
 use super::originator::{Institution, Originator};
 
 /// What is put into every message that does not say otherwise.
@@ -23,6 +24,15 @@ pub struct Defaults {
     pub receiver: Option<Institution>,
     /// Who settles with the retailer.
     pub settlement_entity: Option<Institution>,
+}
+
+impl Check for Defaults {
+    fn inspect(&self, rules: &mut Rules) {
+        rules.optional_part("originator", self.originator.as_ref());
+        rules.optional_part("client", self.client.as_ref());
+        rules.optional_part("receiver", self.receiver.as_ref());
+        rules.optional_part("settlementEntity", self.settlement_entity.as_ref());
+    }
 }
 
 /// A message that can be completed with [`Defaults`].

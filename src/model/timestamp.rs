@@ -31,6 +31,12 @@ pub struct ParseTimestampError;
 pub struct Timestamp(DateTime<FixedOffset>);
 
 impl Timestamp {
+    /// The beginning of 1970, in UTC.
+    #[must_use]
+    pub fn unix_epoch() -> Self {
+        Self(DateTime::UNIX_EPOCH.fixed_offset())
+    }
+
     /// The instant so many milliseconds after the Unix epoch, in UTC; `None` outside the years 0 to 9999.
     #[must_use]
     pub fn from_unix_millis(millis: i64) -> Option<Self> {

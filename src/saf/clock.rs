@@ -17,6 +17,8 @@ pub(crate) struct SystemClock;
 impl Clock for SystemClock {
     #[allow(clippy::disallowed_methods, reason = "the one place")]
     fn now(&self) -> Timestamp {
-        Timestamp::from(chrono::Utc::now().fixed_offset())
+        let now = chrono::Utc::now();
+        // A clock beyond the year 9999 has no RFC 3339 form.
+        Timestamp::from_unix_millis(now.timestamp_millis()).unwrap_or(Timestamp::unix_epoch())
     }
 }

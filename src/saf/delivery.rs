@@ -359,8 +359,14 @@ mod tests {
         let reversed = policy.pauses(2 * second, second);
         assert_eq!(refused(reversed), Some(RetryPolicyError::MaxBelowInitial));
         for jitter in [-0.1, 1.1, f64::NAN] {
-            assert_eq!(refused(policy.jitter(jitter)), Some(RetryPolicyError::Jitter));
+            assert_eq!(
+                refused(policy.jitter(jitter)),
+                Some(RetryPolicyError::Jitter)
+            );
         }
-        assert_eq!(refused(policy.parallel(0)), Some(RetryPolicyError::NotParallel));
+        assert_eq!(
+            refused(policy.parallel(0)),
+            Some(RetryPolicyError::NotParallel)
+        );
     }
 }

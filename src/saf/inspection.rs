@@ -64,7 +64,10 @@ impl AdviceRecord {
     }
 
     fn new(transaction: &Transaction, advice: &Advice, state: AdviceState) -> Self {
-        let approved = transaction.approval.as_ref().map(|approval| &approval.amount);
+        let approved = transaction
+            .approval
+            .as_ref()
+            .map(|approval| &approval.amount);
         AdviceRecord {
             advice_id: advice.id,
             request_id: transaction.request_id,

@@ -263,7 +263,9 @@ impl Committer {
                 Ok((self.write(transaction, true, group)?, false))
             }
             Work::Apply(id, event) => {
-                let current = self.current(id, group)?.ok_or(LedgerError::UnknownRequest)?;
+                let current = self
+                    .current(id, group)?
+                    .ok_or(LedgerError::UnknownRequest)?;
                 let Some(next) = current.after(*event)? else {
                     return Ok((current, false));
                 };
@@ -338,7 +340,11 @@ impl Committer {
         }
         for decided in group.decided {
             if committed.is_ok() && decided.new_advice {
-                let Transaction { request_id, sequence, .. } = *decided.transaction;
+                let Transaction {
+                    request_id,
+                    sequence,
+                    ..
+                } = *decided.transaction;
                 self.schedule.add(request_id, sequence, false);
             }
             let reply = match &committed {
@@ -361,9 +367,11 @@ fn numbered(prefix: &[u8], number: u64) -> Vec<u8> {
 
 fn number_of(key: &[u8]) -> Result<u64, StoreError> {
     let number = key.get(1..).and_then(|bytes| bytes.try_into().ok());
-    number.map(u64::from_be_bytes).ok_or_else(|| StoreError::Damaged {
-        reason: "a key of a list is not a number".to_owned(),
-    })
+    number
+        .map(u64::from_be_bytes)
+        .ok_or_else(|| StoreError::Damaged {
+            reason: "a key of a list is not a number".to_owned(),
+        })
 }
 
 fn first_number(store: &dyn Store, prefix: &[u8]) -> Result<u64, StoreError> {
@@ -396,7 +404,8 @@ fn load(store: &dyn Store, id: RequestId) -> Result<Option<Transaction>, StoreEr
         reason: format!("transaction {id}: {reason}"),
     };
     let payload = open_record(&key, &sealed).map_err(|error| damaged(error.to_string()))?;
-    let transaction = serde_json::from_slice(payload).map_err(|error| damaged(error.to_string()))?;
+    let transaction =
+        serde_json::from_slice(payload).map_err(|error| damaged(error.to_string()))?;
     Ok(Some(transaction))
 }
 

@@ -25,8 +25,8 @@ mod schedule;
 pub(crate) mod state;
 mod verdict;
 
-pub use advice::{Attempt, AttemptOutcome, Settlement};
 pub(crate) use advice::{Advice, Draft};
+pub use advice::{Attempt, AttemptOutcome, Settlement};
 pub use delivery::{RetryPolicy, RetryPolicyError};
 pub use inspection::{AdviceRecord, AdviceState};
 pub(crate) use ledger::{Ledger, LedgerError};

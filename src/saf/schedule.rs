@@ -135,7 +135,11 @@ impl Schedule {
     /// Returns once nothing is pending.
     pub(crate) async fn emptied(&self) {
         // Cannot fail: the sender lives in `self`.
-        let _ = self.pending.subscribe().wait_for(|pending| *pending == 0).await;
+        let _ = self
+            .pending
+            .subscribe()
+            .wait_for(|pending| *pending == 0)
+            .await;
     }
 
     /// Returns after the next addition, or at once if there was one since the last call.

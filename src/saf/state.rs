@@ -18,9 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Advice, Attempt, Draft, Settlement};
 use crate::api::Operation;
-use crate::model::{
-    Money, RequestId, ReversalReason, Sensitive, ThirdPartyIdentifiers, Timestamp,
-};
+use crate::model::{Money, RequestId, ReversalReason, Sensitive, ThirdPartyIdentifiers, Timestamp};
 
 /// A financial request and everything that became of it: the record that is stored.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -145,10 +143,9 @@ impl Transaction {
         match &self.state {
             State::NotSent | State::Declined => true,
             State::Sent | State::Approved => false,
-            State::Confirming(advice) | State::Reversing(advice) => !matches!(
-                advice.settlement,
-                None | Some(Settlement::Rejected)
-            ),
+            State::Confirming(advice) | State::Reversing(advice) => {
+                !matches!(advice.settlement, None | Some(Settlement::Rejected))
+            }
         }
     }
 
@@ -167,9 +164,13 @@ impl Transaction {
     fn next(&self, event: Event) -> Result<Option<Transaction>, Conflict> {
         use {Event as E, State as S};
         match (&self.state, event) {
-            (S::Sent, E::Approved { approval, identifiers }) => {
-                Ok(Some(self.approved(approval, identifiers)))
-            }
+            (
+                S::Sent,
+                E::Approved {
+                    approval,
+                    identifiers,
+                },
+            ) => Ok(Some(self.approved(approval, identifiers))),
             (S::Sent, E::Declined) => Ok(Some(self.with(S::Declined))),
             (S::Sent, E::NotSent) => Ok(Some(self.with(S::NotSent))),
             (S::Sent, E::Unknown(draft, reason)) => self.reversing(draft, reason).map(Some),
@@ -178,18 +179,18 @@ impl Transaction {
 
             (S::Confirming(_), E::Confirm(_)) | (S::Reversing(_), E::Reverse(..)) => Ok(None),
 
-            (S::Confirming(advice), E::Attempted(attempt)) if advice.is_pending() => {
-                Ok(Some(self.with(S::Confirming(attempted(advice, attempt, None)))))
-            }
-            (S::Reversing(advice), E::Attempted(attempt)) if advice.is_pending() => {
-                Ok(Some(self.with(S::Reversing(attempted(advice, attempt, None)))))
-            }
-            (S::Confirming(advice), E::Settled(attempt, end)) if advice.is_pending() => {
-                Ok(Some(self.with(S::Confirming(attempted(advice, attempt, Some(end))))))
-            }
-            (S::Reversing(advice), E::Settled(attempt, end)) if advice.is_pending() => {
-                Ok(Some(self.with(S::Reversing(attempted(advice, attempt, Some(end))))))
-            }
+            (S::Confirming(advice), E::Attempted(attempt)) if advice.is_pending() => Ok(Some(
+                self.with(S::Confirming(attempted(advice, attempt, None))),
+            )),
+            (S::Reversing(advice), E::Attempted(attempt)) if advice.is_pending() => Ok(Some(
+                self.with(S::Reversing(attempted(advice, attempt, None))),
+            )),
+            (S::Confirming(advice), E::Settled(attempt, end)) if advice.is_pending() => Ok(Some(
+                self.with(S::Confirming(attempted(advice, attempt, Some(end)))),
+            )),
+            (S::Reversing(advice), E::Settled(attempt, end)) if advice.is_pending() => Ok(Some(
+                self.with(S::Reversing(attempted(advice, attempt, Some(end)))),
+            )),
 
             (S::Confirming(_) | S::Reversing(_), E::Attempted(_) | E::Settled(..)) => {
                 Err(Conflict::Settled)

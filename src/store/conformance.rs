@@ -66,7 +66,9 @@ fn pages_follow_the_order_of_keys_and_stay_within_the_prefix() {
 }
 
 fn keys(page: &[super::Entry]) -> Vec<&str> {
-    page.iter().map(|(key, _)| std::str::from_utf8(key).unwrap()).collect()
+    page.iter()
+        .map(|(key, _)| std::str::from_utf8(key).unwrap())
+        .collect()
 }
 
 #[test]

@@ -51,7 +51,9 @@ impl Store for MemoryStore {
             .range::<[u8], _>((start, Bound::Unbounded))
             .take_while(|(key, _)| key.starts_with(prefix))
             .take(limit);
-        Ok(page.map(|(key, value)| (key.clone(), value.clone())).collect())
+        Ok(page
+            .map(|(key, value)| (key.clone(), value.clone()))
+            .collect())
     }
 
     fn last(&self, prefix: &[u8]) -> Result<Option<Entry>, StoreError> {

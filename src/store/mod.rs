@@ -15,6 +15,7 @@
 //! The suite in `conformance.rs` holds every store to these rules.
 
 mod lock;
+#[cfg(test)]
 mod memory;
 mod record;
 mod sled;
@@ -147,13 +148,17 @@ pub enum StoreError {
         path: PathBuf,
     },
     /// A record is longer than the queue takes.
-    #[error("a record of {length_bytes} bytes is longer than the {VALUE_LIMIT_BYTES} that the queue takes")]
+    #[error(
+        "a record of {length_bytes} bytes is longer than the {VALUE_LIMIT_BYTES} that the queue takes"
+    )]
     TooLarge {
         /// Its length.
         length_bytes: usize,
     },
     /// The queue was written by a later version of this crate, and is left untouched.
-    #[error("the queue in {path} has format {found}, this version knows up to {known}: use the version that wrote it, or a later one")]
+    #[error(
+        "the queue in {path} has format {found}, this version knows up to {known}: use the version that wrote it, or a later one"
+    )]
     NewerFormat {
         /// The directory of the queue.
         path: PathBuf,

@@ -94,7 +94,10 @@ mod tests {
         newer.extend_from_slice(&checksum(b"key", FORMAT + 1, b"payload").to_le_bytes());
         newer.extend_from_slice(b"payload");
         let found = FORMAT + 1;
-        assert_eq!(open_record(b"key", &newer), Err(RecordError::NewerFormat { found }));
+        assert_eq!(
+            open_record(b"key", &newer),
+            Err(RecordError::NewerFormat { found })
+        );
     }
 
     #[test]
@@ -102,7 +105,10 @@ mod tests {
         let sealed = seal_record(b"key", b"");
         for length_bytes in 0..HEADER_BYTES {
             let cut = &sealed[..length_bytes];
-            assert_eq!(open_record(b"key", cut), Err(RecordError::TooShort { length_bytes }));
+            assert_eq!(
+                open_record(b"key", cut),
+                Err(RecordError::TooShort { length_bytes })
+            );
         }
     }
 }

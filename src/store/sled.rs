@@ -94,7 +94,10 @@ impl SledStore {
                 known: FORMAT.into(),
             }),
             Err(damage) => Err(StoreError::Damaged {
-                reason: format!("the format of the queue in {}: {damage}", self.path.display()),
+                reason: format!(
+                    "the format of the queue in {}: {damage}",
+                    self.path.display()
+                ),
             }),
         }
     }
@@ -112,10 +115,8 @@ impl SledStore {
     }
 
     fn flush(&self) -> Result<(), StoreError> {
-        self.guarded("flushed", Db::flush)?;
-        self.log
-            .sync_data()
-            .map_err(io_error(&self.path, "synced"))
+        self.guarded("flushed", |db| db.flush())?;
+        self.log.sync_data().map_err(io_error(&self.path, "synced"))
     }
 
     fn guarded<T>(
