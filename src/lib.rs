@@ -9,14 +9,14 @@ pub mod simulator;
 mod store;
 
 pub use api::{
-    Credentials, Declined, HttpSetupError, Kind, NotSent, NotSentReason, Operation, Problem,
-    Unanswered, Unusable,
+    Credentials, Declined, HttpSetupError, NotSent, NotSentReason, Problem, Unanswered, Unusable,
 };
 pub use client::{
     Advices, Approved, Client, ClientBuilder, CreateOrderOutcome, DecisionError, HandedBack,
     OpenError, OrderOutcome, QueryError, QueuedAdvice, Remaining, RequestError, StillPending,
     Undecided, Unknown,
 };
+pub use model::{AdviceId, Operation, RequestId};
 pub use saf::{
     AdviceRecord, AdviceState, Attempt, AttemptOutcome, Conflict, RetryPolicy, RetryPolicyError,
     Settlement,

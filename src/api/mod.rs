@@ -7,18 +7,16 @@
 //! ```
 //!
 //! 1. This room never remembers: what must survive is the business of the rooms above.
-//! 2. Only [`http`] knows which HTTP library is used; everything else sees [`Transport`].
-//! 3. What an answer *means* is decided in [`outcome`] and nowhere else.
+//! 2. Only `http.rs` knows which HTTP library is used; everything else sees [`Transport`].
+//! 3. What an answer *means* is decided in `outcome.rs` and nowhere else.
 
 mod credentials;
 mod http;
-mod operation;
 pub(crate) mod outcome;
 mod transport;
 
 pub use credentials::Credentials;
 pub use http::HttpSetupError;
 pub(crate) use http::{HttpSettings, HttpTransport};
-pub use operation::{Kind, Operation};
 pub use outcome::{Declined, NotSent, NotSentReason, Problem, Unanswered, Unusable};
 pub(crate) use transport::{Answer, BodyEnd, Call, Exchange, NoAnswer, Transport};

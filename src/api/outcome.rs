@@ -25,8 +25,8 @@ use std::time::Duration;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::{Answer, BodyEnd, NoAnswer, Operation};
-use crate::model::{self, AdviceId, ErrorDetail, ErrorType, ReversalReason};
+use super::{Answer, BodyEnd, NoAnswer};
+use crate::model::{self, AdviceId, ErrorDetail, ErrorType, Operation, ReversalReason};
 
 /// How much of a failure's body an error quotes, in bytes.
 const EXCERPT_BYTES: usize = 200;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::Operation;
+use crate::model::Operation;
 
 /// A message on its way to the upstream.
 pub(crate) struct Call {

@@ -3,8 +3,7 @@
 use std::time::Duration;
 
 use super::{Core, DecisionError};
-use crate::api::Operation;
-use crate::model::{Money, RequestId, Timestamp};
+use crate::model::{Money, Operation, RequestId, Timestamp};
 use crate::saf::{AdviceRecord, State, Transaction};
 
 /// How many open transactions are read at a time.

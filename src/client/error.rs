@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use crate::api::{Declined, HttpSetupError, NotSent, Operation, Unanswered};
-use crate::model::{RequestId, Violations};
+use crate::api::{Declined, HttpSetupError, NotSent, Unanswered};
+use crate::model::{Operation, RequestId, Violations};
 use crate::saf::{Conflict, LedgerError, RetryPolicyError};
 use crate::store::{LockError, StoreError};
 

@@ -8,10 +8,10 @@ use tokio::sync::oneshot;
 
 use super::{Approved, Client, Core, OrderOutcome, RequestError, Unknown};
 use crate::api::outcome::{ApprovalMessage, RequestOutcome, of_request};
-use crate::api::{Call, Operation, Unanswered};
+use crate::api::{Call, Unanswered};
 use crate::model::{
-    Check, CreateOrderRequest, CreateOrderResponse, Fill, Money, RequestId, ReversalReason,
-    ThirdPartyIdentifiers, Timestamp,
+    Check, CreateOrderRequest, CreateOrderResponse, Fill, Money, Operation, RequestId,
+    ReversalReason, ThirdPartyIdentifiers, Timestamp,
 };
 use crate::saf::{Approval, Event, LedgerError, State, Transaction};
 use crate::store::StoreError;

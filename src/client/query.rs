@@ -4,9 +4,9 @@ use serde::de::DeserializeOwned;
 use tokio::time::{Instant, sleep};
 
 use super::{Client, Core, QueryError};
+use crate::api::Call;
 use crate::api::outcome::{QueryOutcome, of_query};
-use crate::api::{Call, Operation};
-use crate::model::{Check, Fill, LookupOrderQuery, LookupOrderResponse};
+use crate::model::{Check, Fill, LookupOrderQuery, LookupOrderResponse, Operation};
 
 impl Client {
     /// Looks an order up.

@@ -26,6 +26,7 @@
 //! | `ids`, `timestamp`, `money`, `currency`, `decimal` | values that are not just text |
 //! | `sensitive` | text that must not be read over somebody's shoulder |
 //! | `wire_enum`, `codes` | enumerations that survive values added later |
+//! | `operation` | the table of operations: names, methods, paths, kinds |
 //! | `transaction` | the fields that all seven transaction messages share |
 //! | `order`, `redemption`, `cancellation` | the three financial requests and their responses |
 //! | `advice` | confirmation and reversal |
@@ -60,6 +61,7 @@ mod ids;
 mod json_span;
 mod lookup;
 mod money;
+mod operation;
 mod order;
 mod originator;
 mod person;
@@ -92,6 +94,7 @@ pub use exchange_rate::{ExchangeRate, ExchangeRateQuery, ExchangeRateResponse};
 pub use ids::{AdviceId, ParseIdError, RequestId};
 pub use lookup::{LookupOrderQuery, LookupOrderResponse};
 pub use money::{LedgerIndicator, Money};
+pub use operation::{Kind, Operation};
 pub use order::{CreateOrderRequest, CreateOrderResponse};
 pub use originator::{Institution, Merchant, MerchantName, Originator};
 pub use person::{Address, IdType, Occupation, PersonalDetails, SourceOfIncome};

@@ -5,8 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::Transaction;
-use crate::api::Operation;
-use crate::model::{AdviceId, Confirmation, Reversal, ReversalReason, Timestamp};
+use crate::model::{AdviceId, Confirmation, Operation, Reversal, ReversalReason, Timestamp};
 
 /// How many attempts an advice remembers one by one; all are counted.
 const REMEMBERED_ATTEMPTS: usize = 16;

@@ -23,8 +23,8 @@ use super::{
     Advice, Attempt, AttemptOutcome, Event, Ledger, LedgerError, Schedule, Settlement, Transaction,
 };
 use crate::api::outcome::{AdviceOutcome, QueryOutcome, of_advice, of_query};
-use crate::api::{Call, Operation, Transport};
-use crate::model::{LookupOrderQuery, LookupOrderResponse};
+use crate::api::{Call, Transport};
+use crate::model::{LookupOrderQuery, LookupOrderResponse, Operation};
 
 /// The longest time for which an upstream can ask to be left alone.
 const RETRY_AFTER_LIMIT: Duration = Duration::from_secs(60 * 60);

@@ -5,8 +5,7 @@ use std::time::Duration;
 
 use super::schedule::Position;
 use super::{Advice, Attempt, Schedule, Settlement, Transaction};
-use crate::api::Operation;
-use crate::model::{AdviceId, Money, RequestId, ReversalReason, Timestamp};
+use crate::model::{AdviceId, Money, Operation, RequestId, ReversalReason, Timestamp};
 
 /// A confirmation or a reversal in the queue.
 #[derive(Clone, Debug, PartialEq)]

@@ -17,8 +17,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Advice, Attempt, Draft, Settlement};
-use crate::api::Operation;
-use crate::model::{Money, RequestId, ReversalReason, Sensitive, ThirdPartyIdentifiers, Timestamp};
+use crate::model::{
+    Money, Operation, RequestId, ReversalReason, Sensitive, ThirdPartyIdentifiers, Timestamp,
+};
 
 /// A financial request and everything that became of it: the record that is stored.
 #[derive(Clone, Debug, Serialize, Deserialize)]
