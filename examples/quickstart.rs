@@ -119,10 +119,22 @@ async fn wait_for_attempts(till: &Client, attempts: u32) -> Outcome<()> {
 }
 
 fn this_till() -> Originator {
-    let place = MerchantName::new("Corner Shop", "Cape Town", "WC", "ZA");
-    let merchant = Merchant::new("5411", "100000000012345", place);
-    let institution = Institution::new("588892", "Retailer");
-    Originator::new(institution, "TILL0007", merchant)
+    let shop = MerchantName::builder()
+        .name("Corner Shop")
+        .city("Cape Town")
+        .region("WC")
+        .country("ZA")
+        .build();
+    let merchant = Merchant::builder()
+        .merchant_type("5411")
+        .merchant_id("100000000012345")
+        .merchant_name(shop)
+        .build();
+    Originator::builder()
+        .institution(Institution::new("588892", "Retailer"))
+        .terminal_id("TILL0007")
+        .merchant(merchant)
+        .build()
 }
 
 fn sender() -> PersonalDetails {
@@ -173,10 +185,10 @@ async fn play() -> Outcome<()> {
     )?;
 
     say("The upstream goes down. The till confirms.");
-    upstream.go_down().await;
+    upstream.go_down().await?;
     till.go_on()?;
     let pending = till.until("pending")?;
-    let received = upstream.book().confirmations_of(request_id).received;
+    let received = upstream.book().confirmations_of(request_id).received();
     check(received == 0, "no confirmation has arrived")?;
 
     say("The till is killed.");
@@ -194,11 +206,11 @@ async fn play() -> Outcome<()> {
     let book = upstream.book();
     let confirmations = book.confirmations_of(request_id);
     check(
-        (confirmations.received, confirmations.processed) == (1, 1),
+        (confirmations.received(), confirmations.accepted()) == (1, 1),
         "the upstream's book has exactly one confirmation",
     )?;
     check(
-        book.reversals_of(request_id).received == 0,
+        book.reversals_of(request_id).received() == 0,
         "and no reversal",
     )?;
     say("Nothing was lost, nothing was doubled.");

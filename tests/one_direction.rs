@@ -1,0 +1,94 @@
+//! A transaction is confirmed or reversed, never both; the same decision twice is one advice.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
+
+mod support;
+
+use money_transfer_retailer::model::{RequestId, ReversalReason};
+use money_transfer_retailer::{Conflict, DecisionError};
+use support::{Shop, order_of};
+
+const CANCELLED: ReversalReason = ReversalReason::Cancelled;
+
+#[tokio::test]
+async fn the_same_decision_twice_is_one_advice() {
+    let shop = Shop::open().await;
+    let id = shop.approved().await.request_id();
+    let first = shop.till.confirm(id).await.unwrap();
+    let second = shop.till.confirm(id).await.unwrap();
+    shop.drained().await;
+    let third = shop.till.confirm(id).await.unwrap();
+    assert_eq!(first, second);
+    assert_eq!(first, third, "after its delivery, too");
+    assert_eq!(shop.upstream.book().confirmations_of(id).received(), 1);
+}
+
+#[tokio::test]
+async fn the_opposite_decision_is_a_typed_error() {
+    let shop = Shop::open().await;
+    let id = shop.approved().await.request_id();
+    shop.till.confirm(id).await.unwrap();
+    let refused = shop.till.reverse(id, CANCELLED).await.unwrap_err();
+    assert!(
+        matches!(refused, DecisionError::Conflict(Conflict::Confirmed)),
+        "{refused}"
+    );
+
+    let id = shop.approved().await.request_id();
+    shop.till.reverse(id, CANCELLED).await.unwrap();
+    let refused = shop.till.confirm(id).await.unwrap_err();
+    assert!(
+        matches!(refused, DecisionError::Conflict(Conflict::Reversed)),
+        "{refused}"
+    );
+}
+
+#[tokio::test]
+async fn of_racing_decisions_exactly_one_wins() {
+    let shop = Shop::open().await;
+    for _ in 0..20 {
+        let id = shop.approved().await.request_id();
+        let (till, other) = (shop.till.clone(), shop.till.clone());
+        let confirm = tokio::spawn(async move { till.confirm(id).await });
+        let reverse = tokio::spawn(async move { other.reverse(id, CANCELLED).await });
+        let (confirmed, reversed) = (confirm.await.unwrap(), reverse.await.unwrap());
+        assert_ne!(confirmed.is_ok(), reversed.is_ok());
+        shop.drained().await;
+        let book = shop.upstream.book();
+        assert_eq!(
+            book.confirmations_of(id).received(),
+            usize::from(confirmed.is_ok())
+        );
+        assert_eq!(
+            book.reversals_of(id).received(),
+            usize::from(reversed.is_ok())
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_refused_decision_hands_the_approval_back() {
+    let shop = Shop::open().await;
+    let order = shop.approved().await;
+    let id = order.request_id();
+    shop.till.reverse(id, CANCELLED).await.unwrap();
+    let handed_back = order.confirm().await.unwrap_err();
+    assert_eq!(handed_back.approved.request_id(), id);
+    handed_back.approved.reverse(CANCELLED).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_was_never_approved_cannot_be_decided_on() {
+    let shop = Shop::open().await;
+    let unknown = shop.till.confirm(RequestId::random()).await.unwrap_err();
+    assert!(matches!(unknown, DecisionError::UnknownRequest));
+
+    let declined = order_of(0);
+    let id = declined.id;
+    drop(shop.till.create_order(declined).await.unwrap());
+    let refused = shop.till.confirm(id).await.unwrap_err();
+    assert!(
+        matches!(refused, DecisionError::Conflict(Conflict::Declined)),
+        "{refused}"
+    );
+}

@@ -1,0 +1,123 @@
+//! A till, its upstream, and what they say to each other: shared by the tests.
+
+#![allow(dead_code, clippy::unwrap_used, clippy::expect_used, missing_docs)]
+
+use std::path::Path;
+use std::time::Duration;
+
+use money_transfer_retailer::model::{
+    CreateOrderRequest, CreateOrderResponse, Institution, Merchant, MerchantName, Money,
+    Originator, PersonalDetails,
+};
+use money_transfer_retailer::simulator::Simulator;
+use money_transfer_retailer::{
+    Approved, Client, ClientBuilder, Credentials, OrderOutcome, RetryPolicy,
+};
+use tempfile::TempDir;
+
+/// Long enough for every machine; a test that waits so long has failed.
+pub const PATIENCE: Duration = Duration::from_secs(20);
+
+/// The timeout of the tests' tills.
+pub const TIMEOUT: Duration = Duration::from_millis(400);
+
+/// A till with an upstream of its own.
+pub struct Shop {
+    pub upstream: Simulator,
+    pub till: Client,
+    pub queue: TempDir,
+}
+
+impl Shop {
+    pub async fn open() -> Shop {
+        let upstream = Simulator::start().await.unwrap();
+        let queue = tempfile::tempdir().unwrap();
+        let till = till(&upstream.base_url(), queue.path())
+            .open()
+            .await
+            .unwrap();
+        Shop {
+            upstream,
+            till,
+            queue,
+        }
+    }
+
+    /// Shuts the till down and opens it again on the same queue.
+    pub async fn reopen(self) -> Shop {
+        self.till.shutdown(PATIENCE).await;
+        let till = till(&self.upstream.base_url(), self.queue.path());
+        Shop {
+            till: till.open().await.unwrap(),
+            ..self
+        }
+    }
+
+    pub async fn approved(&self) -> Approved<CreateOrderResponse> {
+        approved(self.till.create_order(order()).await.unwrap())
+    }
+
+    pub async fn drained(&self) {
+        self.till.advices().wait_empty(PATIENCE).await.unwrap();
+    }
+}
+
+pub fn approved<R: std::fmt::Debug>(outcome: OrderOutcome<R>) -> Approved<R> {
+    match outcome {
+        OrderOutcome::Approved(approved) => approved,
+        other => panic!("not approved: {other:?}"),
+    }
+}
+
+pub fn till(base_url: &str, queue_dir: &Path) -> ClientBuilder {
+    Client::builder()
+        .base_url(base_url)
+        .credentials(Credentials::new("1234567", "password"))
+        .queue_dir(queue_dir)
+        .originator(originator())
+        .receiver(Institution::new("627821", "Provider"))
+        .timeout(TIMEOUT)
+        .retry_policy(impatient())
+}
+
+/// Pauses that a test can wait for.
+pub fn impatient() -> RetryPolicy {
+    RetryPolicy::default().pauses(Duration::from_millis(10), Duration::from_millis(50))
+}
+
+pub fn originator() -> Originator {
+    let name = MerchantName::builder()
+        .name("Corner Shop")
+        .city("Cape Town")
+        .region("WC")
+        .country("ZA")
+        .build();
+    let merchant = Merchant::builder()
+        .merchant_type("5411")
+        .merchant_id("100000000012345")
+        .merchant_name(name)
+        .build();
+    Originator::builder()
+        .institution(Institution::new("588892", "Retailer"))
+        .terminal_id("TILL0007")
+        .merchant(merchant)
+        .build()
+}
+
+pub fn order() -> CreateOrderRequest {
+    order_of(79_995)
+}
+
+pub fn order_of(minor_units: i64) -> CreateOrderRequest {
+    CreateOrderRequest::builder()
+        .amount(Money::zar(minor_units))
+        .sender_details(
+            PersonalDetails::builder()
+                .first_name("Thandi")
+                .last_name("Nkosi")
+                .id_number("8001015009087")
+                .contact_number("+27821234567")
+                .build(),
+        )
+        .build()
+}
