@@ -1,0 +1,206 @@
+//! The records of the accounts: each pair of user name and password has its own.
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
+
+use chrono::{DateTime, Utc};
+use fastrand::Rng;
+use serde_json::Value;
+
+use super::{
+    answer::Problem,
+    book::{Leg, LegState, Order},
+    call::Call,
+    customers::Customer,
+    outcome::Refusal,
+    upstream::random_uuid,
+};
+
+/// What one account has stored.
+#[derive(Default)]
+pub(super) struct Account {
+    pub(super) orders: Vec<StoredOrder>,
+    pub(super) customers: Vec<Customer>,
+    /// Every financial request that was approved, by its id.
+    requests: HashMap<String, Place>,
+    advices: HashSet<String>,
+}
+
+/// Where the leg of a request stands: the order's index, and which of its legs.
+#[derive(Clone, Copy)]
+pub(super) enum Place {
+    Order(usize),
+    Redemption(usize, usize),
+    Cancellation(usize, usize),
+}
+
+/// An order with all that the rules need of it; what the book shows is shared with its snapshots.
+pub(super) struct StoredOrder {
+    pub(super) shown: Arc<Order>,
+    pub(super) request: Value,
+    pub(super) time: Option<DateTime<Utc>>,
+    pub(super) redeem_ref_alt: String,
+    pub(super) remittance_ref: Option<String>,
+    pub(super) pin_block: Option<String>,
+    pub(super) wrong_pins: u32,
+    pub(super) customer_profile_id: Option<String>,
+    /// What updateOrderStatus said last.
+    pub(super) told: Option<StatusUpdate>,
+}
+
+/// A status that came by updateOrderStatus.
+pub(super) struct StatusUpdate {
+    pub(super) time: Option<DateTime<Utc>>,
+    pub(super) status: String,
+    pub(super) description: Option<String>,
+}
+
+/// All that a rule works with: one account, and what the accounts share.
+pub(super) struct Desk<'a> {
+    pub(super) account: &'a mut Account,
+    pub(super) random: &'a mut Rng,
+    pub(super) orders_made: &'a mut u64,
+    pub(super) provider_quirks: bool,
+}
+
+impl Desk<'_> {
+    /// A missing field that breaks the provider's server, and is a format error anywhere else.
+    pub(super) fn missing(&self, field: &str) -> Refusal {
+        if self.provider_quirks {
+            super::answer::Answer::internal_fault().into()
+        } else {
+            Problem::missing(field).into()
+        }
+    }
+
+    pub(super) fn digits(&mut self, count: usize) -> String {
+        (0..count).map(|_| self.random.digit(10)).collect()
+    }
+
+    pub(super) fn uuid(&mut self) -> String {
+        random_uuid(self.random)
+    }
+}
+
+const DUPLICATE: Problem = Problem::new("DUPLICATE_RECORD", "A record with this id exists already");
+pub(super) const UNKNOWN: Problem = Problem::new("UNABLE_TO_LOCATE_RECORD", "No such record");
+
+impl Account {
+    /// Refuses the id of a request that was approved before.
+    pub(super) fn fresh(&self, call: &Call) -> Result<(), Problem> {
+        let known = call.id().is_some_and(|id| self.requests.contains_key(id));
+        if known { Err(DUPLICATE) } else { Ok(()) }
+    }
+
+    pub(super) fn register(&mut self, request_id: &str, place: Place) {
+        self.requests.insert(request_id.to_owned(), place);
+    }
+
+    /// The order with this redeem reference (the alternative one counts too).
+    pub(super) fn order_by_reference(&self, reference: &str) -> Option<usize> {
+        let is_it = |order: &StoredOrder| {
+            order.shown.redeem_ref == reference || order.redeem_ref_alt == reference
+        };
+        self.orders.iter().position(is_it)
+    }
+
+    /// The order that a message names by redeem reference, remittance reference or order id, in this order.
+    pub(super) fn order_named(
+        &self,
+        redeem: Option<&str>,
+        remittance: Option<&str>,
+        id: Option<&str>,
+    ) -> Option<usize> {
+        if let Some(reference) = redeem {
+            return self.order_by_reference(reference);
+        }
+        if let Some(reference) = remittance {
+            return self.order_by_remittance(reference);
+        }
+        let id = id?;
+        self.orders
+            .iter()
+            .position(|order| order.shown.leg.request_id == id)
+    }
+
+    /// Orders get a remittance reference by updateOrderStatus only; until then their id serves as one.
+    fn order_by_remittance(&self, reference: &str) -> Option<usize> {
+        self.orders.iter().position(|order| {
+            let own = order.remittance_ref.as_deref();
+            own.unwrap_or(&order.shown.leg.request_id) == reference
+        })
+    }
+
+    /// Books an advice: `wanted` says which kind of request it may be about, `conflict` what a decision already
+    /// taken the other way is answered with.
+    pub(super) fn advise(&mut self, advice: &Advice<'_>) -> Result<(), Problem> {
+        let place = self
+            .requests
+            .get(advice.request_id)
+            .copied()
+            .filter(advice.about);
+        let place = place.ok_or(UNKNOWN)?;
+        if self.advices.contains(advice.id) {
+            return Err(DUPLICATE);
+        }
+        let leg = self.leg_mut(place);
+        if leg.state != LegState::Created && leg.state != advice.decision {
+            return Err(advice.conflict.clone());
+        }
+        leg.state = advice.decision;
+        let decided = match advice.decision {
+            LegState::Reversed => &mut leg.reversals,
+            LegState::Confirmed | LegState::Created => &mut leg.confirmations,
+        };
+        decided.push(advice.id.to_owned());
+        self.advices.insert(advice.id.to_owned());
+        Ok(())
+    }
+
+    fn leg_mut(&mut self, place: Place) -> &mut Leg {
+        let (Place::Order(order) | Place::Redemption(order, _) | Place::Cancellation(order, _)) =
+            place;
+        let shown = Arc::make_mut(&mut self.orders[order].shown);
+        match place {
+            Place::Order(_) => &mut shown.leg,
+            Place::Redemption(_, leg) => &mut shown.redemptions[leg],
+            Place::Cancellation(_, leg) => &mut shown.cancellations[leg],
+        }
+    }
+}
+
+/// A confirmation or reversal, as the records see it.
+pub(super) struct Advice<'a> {
+    pub(super) id: &'a str,
+    pub(super) request_id: &'a str,
+    pub(super) about: fn(&Place) -> bool,
+    pub(super) decision: LegState,
+    pub(super) conflict: Problem,
+}
+
+impl StoredOrder {
+    pub(super) fn shown_mut(&mut self) -> &mut Order {
+        Arc::make_mut(&mut self.shown)
+    }
+
+    /// The status that a lookup answers.
+    pub(super) fn status(&self) -> &str {
+        use super::book::OrderState;
+        match self.shown.state() {
+            OrderState::Reversed | OrderState::Cancelled => "CANCELLED",
+            OrderState::Redeemed => "REDEEMED",
+            OrderState::Created | OrderState::Confirmed => self
+                .told
+                .as_ref()
+                .map_or("UNREDEEMED", |told| told.status.as_str()),
+        }
+    }
+}
+
+/// The problem with a decision that was already taken the other way.
+pub(super) const DECIDED_OTHERWISE: Problem = Problem::new(
+    "DUPLICATE_RECORD",
+    "The request was already decided the other way",
+);

@@ -1,0 +1,242 @@
+//! Selling: createOrder, and lookupOrder for what became of it.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use super::{
+    accounts::{Account, Desk, Place, StoredOrder, UNKNOWN},
+    answer::{Answer, Problem},
+    book::{Leg, Order},
+    call::{Call, text},
+    customers,
+    outcome::{Outcome, Refusal},
+    time,
+};
+
+const LARGEST_A_DAY: i64 = 500_000;
+const LARGEST_A_MONTH: i64 = 1_000_000;
+
+/// Members of the request that are for the provider's eyes only.
+const NOT_ECHOED: &[&str] = &[
+    "pin",
+    "recipientDetails",
+    "newCustomer",
+    "fee",
+    "quoteId",
+    "purposeOfRemittance",
+    "recipientRelationship",
+];
+
+/// createOrder: approves an order, which is redeemable once it is confirmed.
+pub(super) fn create(desk: &mut Desk<'_>, call: &Call) -> Outcome {
+    if !desk.provider_quirks {
+        given_all(call)?;
+    }
+    own_client_id(call)?;
+    desk.account.fresh(call)?;
+    within_limits(amount(&call.json))?;
+    let profile_id = sender_profile(desk, call)?;
+    given_institutions(desk, call)?;
+    let order = stored(desk, call, profile_id);
+    let answer = approval(desk, call, &order);
+    let place = Place::Order(desk.account.orders.len());
+    desk.account.register(&order.shown.leg.request_id, place);
+    desk.account.orders.push(order);
+    Ok(answer)
+}
+
+/// lookupOrder: the state of an order, by its redeem reference or else by its remittance reference.
+pub(super) fn lookup(desk: &mut Desk<'_>, call: &Call) -> Outcome {
+    let redeem = call.parameter("orderRedeemRef");
+    let remittance = call
+        .parameter("remittanceRef")
+        .filter(|_| !desk.provider_quirks);
+    if redeem.is_none() && remittance.is_none() {
+        return Err(Problem::missing("orderRedeemRef").into());
+    }
+    let order = desk
+        .account
+        .order_named(redeem, remittance, None)
+        .ok_or(UNKNOWN)?;
+    let order = &desk.account.orders[order];
+    Ok(Answer::json(
+        200,
+        json!({
+            "amount": order.request["amount"],
+            "status": order.status(),
+            "statusDescription": order.told.as_ref().and_then(|told| told.description.clone()),
+            "originator": order.request["originator"],
+            "receiver": order.request["receiver"],
+        }),
+    ))
+}
+
+/// The user name has to be the client's id in what moves money.
+pub(super) fn own_client_id(call: &Call) -> Result<(), Problem> {
+    if call.text("/client/id") == Some(call.user()) {
+        return Ok(());
+    }
+    Err(Problem::new(
+        "AUTHENTICATION_ERROR",
+        "The user name is not the client's id",
+    ))
+}
+
+/// The amount of a message in minor units.
+pub(super) fn amount(message: &Value) -> i64 {
+    message["amount"]["amount"].as_i64().unwrap_or(i64::MAX)
+}
+
+/// The identifiers that came with the request, and one more for each institution that had a part in the answer.
+pub(super) fn identifiers(desk: &mut Desk<'_>, call: &Call, institutions: &[&Value]) -> Value {
+    let mut all = call.json["thirdPartyIdentifiers"]
+        .as_array()
+        .cloned()
+        .unwrap_or_default();
+    for id in institutions
+        .iter()
+        .filter_map(|institution| text(institution, "/id"))
+    {
+        let transaction = desk.uuid();
+        all.push(json!({ "institutionId": id, "transactionIdentifier": transaction }));
+    }
+    Value::Array(all)
+}
+
+/// The request as its answer repeats it: all of it but the members named.
+pub(super) fn echo(call: &Call, not_echoed: &[&str]) -> Value {
+    let mut answer = call.json.clone();
+    if let Value::Object(members) = &mut answer {
+        members.retain(|name, _| !not_echoed.contains(&name.as_str()));
+    }
+    answer
+}
+
+/// What the provider's server falls over, all at once.
+fn given_all(call: &Call) -> Result<(), Problem> {
+    let is_missing = |name: &&str| call.json.get(*name).is_none();
+    let names = ["newCustomer", "receiver", "settlementEntity"];
+    let mut missing: Vec<&str> = names.into_iter().filter(is_missing).collect();
+    if call.json["newCustomer"] == true && call.text("/senderDetails/idNumber").is_none() {
+        missing.push("senderDetails.idNumber");
+    }
+    if missing.is_empty() {
+        return Ok(());
+    }
+    Err(Problem::format(
+        missing
+            .iter()
+            .map(|name| format!("{name} may not be null"))
+            .collect(),
+    ))
+}
+
+fn given_institutions(desk: &Desk<'_>, call: &Call) -> Result<(), Refusal> {
+    for name in ["settlementEntity", "receiver"] {
+        if call.json.get(name).is_none() {
+            return Err(desk.missing(name));
+        }
+    }
+    Ok(())
+}
+
+fn within_limits(amount: i64) -> Result<(), Problem> {
+    match amount {
+        ..=0 => Err(Problem::new(
+            "INVALID_AMOUNT",
+            "The amount is not above zero",
+        )),
+        ..=LARGEST_A_DAY => Ok(()),
+        ..=LARGEST_A_MONTH => Err(Problem::new(
+            "DAILY_LIMIT_EXCEEDED",
+            "Above the limit of a day",
+        )),
+        _ => Err(Problem::new(
+            "MONTHLY_LIMIT_EXCEEDED",
+            "Above the limit of a month",
+        )),
+    }
+}
+
+/// Makes the sender a customer, or finds the customer the sender says to be.
+fn sender_profile(desk: &mut Desk<'_>, call: &Call) -> Result<String, Refusal> {
+    let Some(new_customer) = call.json["newCustomer"].as_bool() else {
+        return Err(desk.missing("newCustomer"));
+    };
+    let id_number = call.text("/senderDetails/idNumber");
+    if new_customer {
+        if id_number.is_none() {
+            return Err(desk.missing("senderDetails.idNumber"));
+        }
+        return Ok(customers::welcome(
+            desk,
+            &call.json,
+            &call.json["senderDetails"],
+        ));
+    }
+    let Some(profile_id) = call.text("/customerProfileId") else {
+        return Err(desk.missing("customerProfileId"));
+    };
+    known_sender(desk, profile_id, id_number)?;
+    Ok(profile_id.to_owned())
+}
+
+fn known_sender(desk: &Desk<'_>, profile_id: &str, id_number: Option<&str>) -> Result<(), Refusal> {
+    match desk.account.customer(profile_id) {
+        Some(customer) if customer.id_number() == id_number => Ok(()),
+        Some(_) => Err(customers::CHECK_FAILED.into()),
+        None if desk.provider_quirks => Err(Answer::internal_fault().into()),
+        None => Err(Problem::format(vec!["customerProfileId is unknown".to_owned()]).into()),
+    }
+}
+
+fn stored(desk: &mut Desk<'_>, call: &Call, profile_id: String) -> StoredOrder {
+    *desk.orders_made += 1;
+    let shown = Order {
+        number: *desk.orders_made,
+        user: call.user().to_owned(),
+        leg: Leg::new(call.id().unwrap_or_default()),
+        redeem_ref: fresh_reference(desk),
+        amount: amount(&call.json),
+        currency: call.text("/amount/currency").unwrap_or_default().to_owned(),
+        redemptions: Vec::new(),
+        cancellations: Vec::new(),
+    };
+    StoredOrder {
+        shown: Arc::new(shown),
+        time: call.text("/time").and_then(time::read),
+        redeem_ref_alt: desk.digits(10),
+        remittance_ref: None,
+        pin_block: call.text("/pin/pinBlock").map(str::to_owned),
+        wrong_pins: 0,
+        customer_profile_id: Some(profile_id),
+        told: None,
+        request: call.json.clone(),
+    }
+}
+
+/// 20 digits that no other order of the account has.
+fn fresh_reference(desk: &mut Desk<'_>) -> String {
+    loop {
+        let reference = desk.digits(20);
+        if Account::order_by_reference(desk.account, &reference).is_none() {
+            return reference;
+        }
+    }
+}
+
+fn approval(desk: &mut Desk<'_>, call: &Call, order: &StoredOrder) -> Answer {
+    let id = &order.shown.leg.request_id;
+    let mut body = echo(call, NOT_ECHOED);
+    body["thirdPartyIdentifiers"] = identifiers(
+        desk,
+        call,
+        &[&call.json["receiver"], &call.json["settlementEntity"]],
+    );
+    body["orderId"] = json!(id);
+    body["orderRedeemRef"] = json!(order.shown.redeem_ref);
+    body["customerProfileId"] = json!(order.customer_profile_id);
+    let location = format!("http://{}{}/orders/{id}", call.host, super::BASE_PATH);
+    Answer::json(201, body).with(http::header::LOCATION, location)
+}

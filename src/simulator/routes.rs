@@ -1,0 +1,35 @@
+//! Which rule serves which operation.
+
+use super::{
+    accounts::Desk, advices, answer::Answer, call::Call, customers, operation::Operation, orders,
+    outcome::Outcome,
+};
+
+/// Runs the operation's rule.
+pub(super) fn run(desk: &mut Desk<'_>, call: &Call) -> Outcome {
+    match call.operation {
+        Operation::CreateOrder => orders::create(desk, call),
+        Operation::ConfirmPayment
+        | Operation::ReversePayment
+        | Operation::ConfirmRedeem
+        | Operation::ReverseRedeem
+        | Operation::CancelOrderReversal => advices::advise(desk, call),
+        Operation::LookupOrder => orders::lookup(desk, call),
+        Operation::GetCustomerInfo => customers::info(desk, call),
+        Operation::CreateOrUpdateCustomer => customers::create_or_update(desk, call),
+        _ => Ok(Answer::html(404)),
+    }
+}
+
+/// The provider's server is of an earlier version: it has no page for the operations that came later.
+pub(super) fn unknown_to_the_provider(operation: Operation) -> Option<Answer> {
+    match operation {
+        Operation::UpdateOrderStatus | Operation::UpdateOrderPin => Some(Answer::empty(404)),
+        Operation::GetFeeQuoteByPost => Some(Answer::html(405)),
+        Operation::CancelOrder
+        | Operation::CancelOrderReversal
+        | Operation::GetExchangeRate
+        | Operation::GetCustomerOrderHistory => Some(Answer::html(404)),
+        _ => None,
+    }
+}

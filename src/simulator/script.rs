@@ -1,0 +1,162 @@
+//! Which message meets which fault.
+
+use super::{faults::Fault, operation::Operation};
+
+/// A rule of the script: which messages meet a fault, and which fault.
+///
+/// # Example
+/// ```
+/// use money_transfer_retailer::simulator::{Fault, Operation, Rule};
+///
+/// let lose_the_next = Rule::on(Operation::CreateOrder).next(1).fault(Fault::LoseAnswer);
+/// let flaky = Rule::any().probability(0.1).fault(Fault::status(500));
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub struct Rule {
+    operation: Option<Operation>,
+    request_id: Option<String>,
+    when: When,
+    fault: Fault,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum When {
+    Always,
+    Nth(u64),
+    Next(u64),
+    Probability(f64),
+}
+
+/// A rule that still lacks its fault.
+#[derive(Clone, Debug)]
+#[must_use = "a rule needs its fault"]
+pub struct RuleDraft {
+    operation: Option<Operation>,
+    request_id: Option<String>,
+    when: When,
+}
+
+impl Rule {
+    /// For messages of one operation.
+    pub fn on(operation: Operation) -> RuleDraft {
+        RuleDraft {
+            operation: Some(operation),
+            ..Rule::any()
+        }
+    }
+
+    /// For messages of any operation.
+    pub fn any() -> RuleDraft {
+        RuleDraft {
+            operation: None,
+            request_id: None,
+            when: When::Always,
+        }
+    }
+}
+
+impl RuleDraft {
+    /// Only messages about the financial request with this id.
+    pub fn request(mut self, request_id: impl ToString) -> Self {
+        self.request_id = Some(request_id.to_string());
+        self
+    }
+
+    /// Every message from now on, until the faults are cleared. This is so unless another choice is made.
+    pub fn always(mut self) -> Self {
+        self.when = When::Always;
+        self
+    }
+
+    /// The n-th message from now on (1 is the next one), and no other.
+    pub fn nth(mut self, n: u64) -> Self {
+        self.when = When::Nth(n);
+        self
+    }
+
+    /// The next k messages.
+    pub fn next(mut self, k: u64) -> Self {
+        self.when = When::Next(k);
+        self
+    }
+
+    /// Each message with this probability (0 to 1), drawn from the simulator's seed.
+    pub fn probability(mut self, p: f64) -> Self {
+        self.when = When::Probability(p);
+        self
+    }
+
+    /// The fault that these messages meet.
+    #[must_use]
+    pub fn fault(self, fault: impl Into<Fault>) -> Rule {
+        Rule {
+            operation: self.operation,
+            request_id: self.request_id,
+            when: self.when,
+            fault: fault.into(),
+        }
+    }
+}
+
+/// The rules in force, oldest first. The first one that applies decides.
+#[derive(Default)]
+pub(super) struct Script {
+    rules: Vec<(Rule, u64)>,
+}
+
+impl Script {
+    pub(super) fn add(&mut self, rule: Rule) {
+        self.rules.push((rule, 0));
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.rules.clear();
+    }
+
+    /// The fault that this message meets. Every rule that the message fits counts it, whichever decides.
+    pub(super) fn choose(
+        &mut self,
+        operation: Operation,
+        request_id: Option<&str>,
+        random: &mut fastrand::Rng,
+    ) -> Option<Fault> {
+        let mut chosen = None;
+        for (rule, seen) in &mut self.rules {
+            if !rule.fits(operation, request_id) {
+                continue;
+            }
+            *seen += 1;
+            if chosen.is_none() && rule.when.applies(*seen, random) {
+                chosen = Some(rule.fault.clone());
+            }
+        }
+        self.rules.retain(|(rule, seen)| !rule.when.is_over(*seen));
+        chosen
+    }
+}
+
+impl Rule {
+    fn fits(&self, operation: Operation, request_id: Option<&str>) -> bool {
+        let wanted = self.request_id.as_deref();
+        self.operation.is_none_or(|wanted| wanted == operation)
+            && wanted.is_none_or(|id| Some(id) == request_id)
+    }
+}
+
+impl When {
+    fn applies(self, seen: u64, random: &mut fastrand::Rng) -> bool {
+        match self {
+            When::Always => true,
+            When::Nth(n) => seen == n,
+            When::Next(k) => seen <= k,
+            When::Probability(p) => random.f64() < p,
+        }
+    }
+
+    fn is_over(self, seen: u64) -> bool {
+        match self {
+            When::Always | When::Probability(_) => false,
+            When::Nth(n) | When::Next(n) => seen >= n,
+        }
+    }
+}
