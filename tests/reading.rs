@@ -108,6 +108,10 @@ fn an_answer_without_usable_id_or_amount_is_unreadable() {
             "amount.currency",
         ),
         (r#"{"id":"7","amount":{"amount":1}}"#, "amount.currency"),
+        (
+            r#"{"id":"7","id":"8","amount":{"amount":1,"currency":"710"}}"#,
+            "id",
+        ),
         (r#"["7"]"#, "."),
         ("null", "."),
     ];
