@@ -44,6 +44,11 @@
 //!    and is done on what is sent only.
 //! 4. `null` and a missing field mean the same; absent fields are not written.
 
+#![allow(
+    clippy::duplicated_attributes,
+    reason = "bon takes one `on(…, into)` for each type that converts"
+)]
+
 mod absent;
 mod account;
 mod advice;

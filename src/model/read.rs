@@ -98,36 +98,43 @@ pub fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<Reading<T>, Unreadable>
 }
 
 fn read_in_parts<T: DeserializeOwned>(mut json: String) -> Result<Reading<T>, Unreadable> {
-    let mut skipped: Vec<Vec<Step>> = Vec::new();
+    let mut left_out: Vec<LeftOut> = Vec::new();
     loop {
         let culprit = match parse(&json) {
             Ok(value) => {
-                return Ok(Reading {
-                    value,
-                    skipped: skipped.iter().map(|path| in_words(path)).collect(),
-                });
+                let skipped = left_out
+                    .iter()
+                    .map(|left_out| in_words(&left_out.part))
+                    .collect();
+                return Ok(Reading { value, skipped });
             }
-            Err(path) => path,
+            Err(culprit) => culprit,
         };
-        let Some((rest, left_out)) = leave_out(&json, &culprit, &mut skipped) else {
-            return Err(Unreadable::Missing {
-                path: in_words(&culprit),
-            });
+        let rest =
+            leave_out(&json, &culprit, &mut left_out).filter(|_| left_out.len() <= MAX_SKIPPED);
+        let Some(rest) = rest else {
+            let origin = left_out.iter().find(|left_out| left_out.part == culprit);
+            let path = in_words(origin.map_or(&culprit, |left_out| &left_out.origin));
+            return Err(Unreadable::Missing { path });
         };
         json = rest;
-        skipped.push(left_out);
-        if skipped.len() > MAX_SKIPPED {
-            return Err(Unreadable::Missing {
-                path: in_words(&culprit),
-            });
-        }
     }
+}
+
+/// A part that was left out, and the place in it where it was found to be malformed first.
+struct LeftOut {
+    part: Vec<Step>,
+    origin: Vec<Step>,
 }
 
 /// Parses, or says where it does not fit.
 fn parse<T: DeserializeOwned>(json: &str) -> Result<T, Vec<Step>> {
     let mut deserializer = serde_json::Deserializer::from_str(json);
-    serde_path_to_error::deserialize(&mut deserializer).map_err(|error| steps(error.path()))
+    serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
+        let mut culprit = steps(error.path());
+        culprit.extend(named_field(&error.inner().to_string()).map(Step::Member));
+        culprit
+    })
 }
 
 fn steps(path: &serde_path_to_error::Path) -> Vec<Step> {
@@ -139,22 +146,35 @@ fn steps(path: &serde_path_to_error::Path) -> Vec<Step> {
     known.collect()
 }
 
+/// A field that is missing or there twice is not in the path, which ends at what it belongs to; only the words name it.
+/// They are serde's own, and the name is one of ours.
+fn named_field(words: &str) -> Option<String> {
+    let named = words
+        .strip_prefix("missing field `")
+        .or_else(|| words.strip_prefix("duplicate field `"))?;
+    named.split_once('`').map(|(name, _)| name.to_owned())
+}
+
 /// Leaves out the part at the path, or the smallest part around it that has not been left out yet.
 ///
-/// `None` where that would be the whole message. What was left out inside the part is not reported any more.
-fn leave_out(
-    json: &str,
-    culprit: &[Step],
-    skipped: &mut Vec<Vec<Step>>,
-) -> Option<(String, Vec<Step>)> {
+/// `None` where that would be the whole message. What was left out inside the part before is forgotten.
+fn leave_out(json: &str, culprit: &[Step], left_out: &mut Vec<LeftOut>) -> Option<String> {
     for length in (1..=culprit.len()).rev() {
         let part = &culprit[..length];
-        if skipped.iter().any(|earlier| earlier == part) {
+        if left_out.iter().any(|earlier| earlier.part == part) {
             continue;
         }
         if let Some(rest) = replace_with_null(json, part) {
-            skipped.retain(|earlier| !earlier.starts_with(part));
-            return Some((rest, part.to_vec()));
+            let inner = left_out
+                .iter()
+                .find(|earlier| culprit.starts_with(&earlier.part));
+            let origin = inner.map_or(culprit, |inner| &inner.origin).to_vec();
+            left_out.retain(|earlier| !earlier.part.starts_with(part));
+            left_out.push(LeftOut {
+                part: part.to_vec(),
+                origin,
+            });
+            return Some(rest);
         }
     }
     None
@@ -164,8 +184,11 @@ fn in_words(path: &[Step]) -> String {
     let mut words = String::new();
     for step in path {
         match step {
-            Step::Member(name) if words.is_empty() => words.push_str(name),
-            Step::Member(name) => words.extend([".", name]),
+            // The names of additional amounts are the upstream's: no line breaks may get into a log.
+            Step::Member(name) => {
+                words.push_str(if words.is_empty() { "" } else { "." });
+                words.extend(name.escape_debug());
+            }
             Step::Element(index) => words.push_str(&format!("[{index}]")),
         }
     }

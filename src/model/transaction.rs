@@ -23,7 +23,7 @@ macro_rules! transaction_message {
         $(#[$meta])*
         #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize, bon::Builder)]
         #[serde(rename_all = "camelCase")]
-        #[builder(on(String, into), on(super::Sensitive, into))]
+        #[builder(on(String, into), on(Sensitive, into))]
         #[non_exhaustive]
         pub struct $name {
             $(#[$id_meta])*
