@@ -34,6 +34,7 @@ async fn open_till(base_url: &str, queue_dir: &Path) -> Outcome<Client> {
         .queue_dir(queue_dir)
         .originator(this_till())
         .receiver(Institution::new("627821", "Money Transfer Provider"))
+        .settlement_entity(Institution::new("777000", "Settlement Bank"))
         .retry_policy(
             RetryPolicy::default().pauses(Duration::from_millis(100), Duration::from_millis(800)),
         )
@@ -47,6 +48,7 @@ async fn sell(till: Client) -> Outcome<()> {
     let request = CreateOrderRequest::builder()
         .amount(Money::zar(79_995))
         .sender_details(sender())
+        .new_customer(true)
         .build();
     match till.create_order(request).await? {
         OrderOutcome::Approved(order) => {

@@ -12,6 +12,7 @@
 //!     let request = CreateOrderRequest::builder()
 //!         .amount(Money::zar(79_995))
 //!         .sender_details(sender)
+//!         .new_customer(true)
 //!         .build();
 //!     match till.create_order(request).await? {
 //!         OrderOutcome::Approved(order) if customer_pays(order.response().amount.minor_units) => {
@@ -40,8 +41,8 @@
 //! #     let merchant = Merchant::builder().merchant_type("5411").merchant_id("100000000012345").merchant_name(shop).build();
 //! #     let originator = Originator::builder().institution(Institution::new("588892", "Retailer")).terminal_id("TILL0007").merchant(merchant).build();
 //! #     let till = Client::builder().base_url(upstream.base_url()).credentials(Credentials::new("1234567", "password"))
-//! #         .queue_dir(queue.path()).originator(originator).receiver(Institution::new("627821", "Provider")).open().await?;
-//! #     sell(&till, PersonalDetails::builder().first_name("Thandi").build()).await?;
+//! #         .queue_dir(queue.path()).originator(originator).receiver(Institution::new("627821", "Provider")).settlement_entity(Institution::new("777000", "Settler")).open().await?;
+//! #     sell(&till, PersonalDetails::builder().id_number("8001015009087").build()).await?;
 //! #     till.advices().wait_empty(std::time::Duration::from_secs(10)).await?;
 //! #     assert_eq!(upstream.book().count(Operation::ConfirmPayment), 1);
 //! #     Ok(())

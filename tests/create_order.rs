@@ -5,8 +5,8 @@
 mod support;
 
 use money_transfer_retailer::model::{ErrorType, LookupOrderQuery, OrderStatus, ReversalReason};
-use money_transfer_retailer::simulator::{Fault, Rule};
-use money_transfer_retailer::{NotSentReason, Operation, OrderOutcome, Problem};
+use money_transfer_retailer::simulator::{Fault, Operation, Rule};
+use money_transfer_retailer::{NotSentReason, OrderOutcome, Problem};
 use support::{Shop, order, order_of};
 
 #[tokio::test]

@@ -4,8 +4,8 @@
 
 mod support;
 
-use money_transfer_retailer::simulator::{CannedAnswer, Fault, Rule};
-use money_transfer_retailer::{AdviceState, AttemptOutcome, Operation};
+use money_transfer_retailer::simulator::{CannedAnswer, Fault, Operation, Rule};
+use money_transfer_retailer::{AdviceState, AttemptOutcome};
 use support::{PATIENCE, Shop};
 
 #[tokio::test]
@@ -18,7 +18,7 @@ async fn an_advice_outlives_many_refused_connections_and_is_delivered_once() {
     attempts_reach(&shop, 10).await;
     let pending = shop.till.advices().pending().unwrap();
     assert_eq!(pending.len(), 1);
-    assert_eq!(pending[0].operation, Operation::ConfirmPayment);
+    assert_eq!(pending[0].operation.name(), "confirmPayment");
     assert_eq!(pending[0].last_attempts[0].outcome, AttemptOutcome::NotSent);
     assert_ne!(pending[0].state, AdviceState::Rejected);
 
@@ -75,11 +75,12 @@ async fn an_advice_whose_answer_was_lost_is_settled_by_its_repeat() {
 #[tokio::test]
 async fn what_a_gateway_answers_settles_nothing() {
     let shop = Shop::open().await;
-    for status in [
+    let statuses = [
         200, 301, 401, 403, 404, 405, 407, 408, 413, 425, 429, 502, 503,
-    ] {
+    ];
+    for (call, status) in (1..).zip(statuses) {
         let gateway = CannedAnswer::status(status).body("text/html", "<html>gateway</html>");
-        let rule = Rule::on(Operation::ConfirmPayment).next(1).fault(gateway);
+        let rule = Rule::on(Operation::ConfirmPayment).nth(call).fault(gateway);
         shop.upstream.inject(rule);
     }
     let order = shop.approved().await;

@@ -9,11 +9,11 @@ use std::io::Write;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
+use money_transfer_retailer::Credentials;
 use money_transfer_retailer::model::{
     CreateOrderRequest, EncryptedPin, EncryptionParameters, Money, PersonalDetails, ReversalReason,
 };
-use money_transfer_retailer::simulator::{Fault, Rule};
-use money_transfer_retailer::{Credentials, Operation};
+use money_transfer_retailer::simulator::{Fault, Operation, Rule};
 use support::{PATIENCE, Shop, till};
 
 const PASSWORD: &str = "correct-horse-battery";
@@ -124,6 +124,7 @@ fn secretive_request() -> CreateOrderRequest {
         .build();
     CreateOrderRequest::builder()
         .amount(Money::zar(10_000))
+        .new_customer(true)
         .sender_details(sender)
         .pin(pin)
         .build()

@@ -41,7 +41,7 @@ pub(crate) struct Advice {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
-pub enum Settlement {
+pub(crate) enum Settlement {
     /// The upstream took it.
     Accepted,
     /// Inferred: the request never arrived, so that there was nothing to reverse.

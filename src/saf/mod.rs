@@ -25,8 +25,9 @@ mod schedule;
 pub(crate) mod state;
 mod verdict;
 
+pub(crate) use advice::Settlement;
 pub(crate) use advice::{Advice, Draft};
-pub use advice::{Attempt, AttemptOutcome, Settlement};
+pub use advice::{Attempt, AttemptOutcome};
 pub use delivery::{RetryPolicy, RetryPolicyError};
 pub use inspection::{AdviceRecord, AdviceState};
 pub(crate) use ledger::{Ledger, LedgerError};

@@ -25,11 +25,11 @@ mod conformance;
 
 use std::path::PathBuf;
 
+pub(crate) use self::sled::SledStore;
 pub(crate) use lock::{DirectoryLock, LockError};
 #[cfg(test)]
 pub(crate) use memory::MemoryStore;
 pub(crate) use record::{RecordError, open_record, seal_record};
-pub(crate) use sled::SledStore;
 
 /// The longest value that a store takes, in bytes.
 ///

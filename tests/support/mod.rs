@@ -76,6 +76,7 @@ pub fn till(base_url: &str, queue_dir: &Path) -> ClientBuilder {
         .queue_dir(queue_dir)
         .originator(originator())
         .receiver(Institution::new("627821", "Provider"))
+        .settlement_entity(Institution::new("777000", "Settler"))
         .timeout(TIMEOUT)
         .retry_policy(impatient())
 }
@@ -111,6 +112,7 @@ pub fn order() -> CreateOrderRequest {
 pub fn order_of(minor_units: i64) -> CreateOrderRequest {
     CreateOrderRequest::builder()
         .amount(Money::zar(minor_units))
+        .new_customer(true)
         .sender_details(
             PersonalDetails::builder()
                 .first_name("Thandi")
