@@ -45,17 +45,58 @@ fn every_constraint_of_the_interface_is_checked_and_told_with_its_path() {
     );
 }
 
+#[test]
+fn a_required_text_must_not_be_empty() {
+    let mut told = 0;
+    for (name, inspect) in SENT {
+        for (path, broken) in required_texts_emptied(name) {
+            // Our types cannot hold an empty id or time.
+            let Some(checked) = inspect(&broken) else {
+                continue;
+            };
+            // An empty line on a slip is a line; an advice sends back the upstream's identifiers, whatever they are.
+            if path.ends_with("].text") || is_identifier_of_advice(name, &path) {
+                continue;
+            }
+            assert!(
+                checked.violations.contains(&path),
+                "{name}: {path} is empty, told {:?}",
+                checked.violations
+            );
+            told += 1;
+        }
+    }
+    assert!(told > 100, "only {told}");
+}
+
+fn is_identifier_of_advice(name: &str, path: &str) -> bool {
+    (name.ends_with("Confirmation") || name.ends_with("Reversal"))
+        && path.starts_with("thirdPartyIdentifiers")
+}
+
+/// The full example, with one required text after the other emptied.
+fn required_texts_emptied(name: &str) -> Vec<(String, Value)> {
+    let full = example(name, Extent::Full);
+    let mut places = Vec::new();
+    collect(&schemas()[name], "", "", &mut places);
+    let required = places.into_iter().filter(|(_, pointer, wrong)| {
+        wrong.is_none() && full.pointer(pointer).is_some_and(Value::is_string)
+    });
+    let emptied = required.map(|(path, pointer, _)| {
+        let mut message = full.clone();
+        replace(&mut message, &pointer, Some(json!("")));
+        (path, message)
+    });
+    emptied.collect()
+}
+
 /// Whether the check had to say something, having made sure that it did.
 fn is_told(name: &str, inspect: Inspect, path: &str, broken: &Value) -> bool {
     // Where our types cannot hold the broken message, the compiler has checked.
     let Some(checked) = inspect(broken) else {
         return false;
     };
-    // An advice sends back the upstream's identifiers, whatever they are.
-    let is_advice = name.ends_with("Confirmation") || name.ends_with("Reversal");
-    if validator(name).is_valid(&checked.written)
-        || is_advice && path.starts_with("thirdPartyIdentifiers")
-    {
+    if validator(name).is_valid(&checked.written) || is_identifier_of_advice(name, path) {
         return false;
     }
     assert!(
