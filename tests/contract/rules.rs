@@ -1,8 +1,12 @@
 //! What the facts would refuse is not sent.
 
+use money_transfer_retailer::model::{
+    Check, CreateOrderRequest, Fill, Money, PersonalDetails, Timestamp,
+};
 use serde_json::{Value, json};
 
 use crate::facts::{Extent, example, properties, required, resolve, schemas, validator};
+use crate::queries::defaults;
 use crate::types::{Inspect, SENT};
 
 #[test]
@@ -11,6 +15,23 @@ fn a_message_that_obeys_the_interface_passes_the_check() {
         let checked = inspect(&example(name, Extent::Full)).unwrap();
         assert_eq!(checked.violations, Vec::<String>::new(), "{name}");
     }
+}
+
+#[test]
+fn a_request_with_the_least_a_till_says_is_valid_once_defaults_and_time_are_filled_in() {
+    let mut request = CreateOrderRequest::builder()
+        .amount(Money::zar(79_995))
+        .sender_details(PersonalDetails::default())
+        .build();
+    assert!(request.check().is_err());
+    request.fill(&defaults());
+    request.time = Timestamp::from_unix_millis(1_767_225_600_000);
+    assert_eq!(request.check(), Ok(()));
+    let written = serde_json::to_value(&request).unwrap();
+    assert!(
+        validator("MoneyTransferAuthRequest").is_valid(&written),
+        "{written}"
+    );
 }
 
 #[test]
