@@ -43,6 +43,15 @@ fn a_malformed_decoration_is_left_out_and_named() {
         &["slipData.slipWidth"],
     );
     read_approval(r#","basketRef":"\ud800""#, &["basketRef"]);
+    read_approval(
+        r#","amounts":{"feeAmount":{"currency":"710"}}"#,
+        &["amounts.feeAmount"],
+    );
+    read_approval(
+        r#","slipData":{"slipWidth":1,"slipWidth":2}"#,
+        &["slipData"],
+    );
+    read_approval(r#","pin":5,"unknown":{"stan":5}"#, &[]);
 }
 
 #[test]

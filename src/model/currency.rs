@@ -124,9 +124,13 @@ impl fmt::Display for Currency {
     }
 }
 
+/// Like `Display`, with an unknown text quoted: it may hold anything.
 impl fmt::Debug for Currency {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
+        match &self.0 {
+            Code::Iso(iso) => f.write_str(iso.code()),
+            Code::Unknown(text) => fmt::Debug::fmt(text, f),
+        }
     }
 }
 

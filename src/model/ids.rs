@@ -68,7 +68,13 @@ impl fmt::Display for RequestId {
 
 /// The id of an advice itself: `id` in a confirmation or a reversal, the same on every repeat.
 ///
-/// Shown and written hyphenated in lower case.
+/// Shown and written hyphenated in lower case. It cannot take the place of a [`RequestId`]:
+///
+/// ```compile_fail,E0308
+/// use money_transfer_retailer::model::{AdviceId, RequestId};
+///
+/// let request: RequestId = AdviceId::random();
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct AdviceId(Uuid);

@@ -55,7 +55,7 @@ impl Money {
     }
 }
 
-/// For people: `R 799.95`; `KES`-like letters where there is no symbol; minor units where the currency is unknown.
+/// For people: `R 799.95`, the letters where there is no symbol, plain minor units where the currency is unknown.
 impl fmt::Display for Money {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Some(exponent) = self.currency.exponent() else {

@@ -17,6 +17,7 @@
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 use serde_path_to_error::Segment;
+use zeroize::Zeroizing;
 
 use super::json_span::{Step, replace_with_null};
 
@@ -71,8 +72,8 @@ pub enum Unreadable {
 /// Reads a message, leaving out what is malformed and not required.
 ///
 /// Unknown members are ignored, unknown values of enumerations are kept, and what merely breaks a constraint (a text too
-/// long, a country of three letters) is read as it is. A member that occurs twice is taken for ambiguous: the message
-/// counts as unreadable.
+/// long, a country of three letters) is read as it is. A member that occurs twice is ambiguous: what it
+/// belongs to is left out, and where that is the message itself, it counts as unreadable.
 ///
 /// ```
 /// use money_transfer_retailer::model::{CreateOrderResponse, Money, read};
@@ -93,11 +94,14 @@ pub fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<Reading<T>, Unreadable>
             value,
             skipped: Vec::new(),
         }),
-        Err(_) => read_in_parts(json.to_owned()),
+        Err(_) => read_in_parts(Zeroizing::new(json.to_owned())),
     }
 }
 
-fn read_in_parts<T: DeserializeOwned>(mut json: String) -> Result<Reading<T>, Unreadable> {
+/// Wipes its copies of the text: they may hold what is masked elsewhere.
+fn read_in_parts<T: DeserializeOwned>(
+    mut json: Zeroizing<String>,
+) -> Result<Reading<T>, Unreadable> {
     let mut left_out: Vec<LeftOut> = Vec::new();
     loop {
         let culprit = match parse(&json) {
@@ -117,7 +121,7 @@ fn read_in_parts<T: DeserializeOwned>(mut json: String) -> Result<Reading<T>, Un
             let path = in_words(origin.map_or(&culprit, |left_out| &left_out.origin));
             return Err(Unreadable::Missing { path });
         };
-        json = rest;
+        json = Zeroizing::new(rest);
     }
 }
 

@@ -14,7 +14,7 @@ struct Query {
     demanded: Vec<String>,
 }
 
-fn defaults() -> Defaults {
+pub(crate) fn defaults() -> Defaults {
     let merchant_name = MerchantName::builder()
         .name("Shop")
         .city("Cape Town")
@@ -33,6 +33,7 @@ fn defaults() -> Defaults {
         .build();
     Defaults::builder()
         .originator(originator)
+        .client(Institution::new("retailer", "Retailer"))
         .receiver(Institution::new("provider", "Provider"))
         .settlement_entity(Institution::new("settler", "Settler"))
         .build()

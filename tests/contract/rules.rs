@@ -1,8 +1,12 @@
 //! What the facts would refuse is not sent.
 
+use money_transfer_retailer::model::{
+    Check, CreateOrderRequest, Fill, Money, PersonalDetails, Timestamp,
+};
 use serde_json::{Value, json};
 
 use crate::facts::{Extent, example, properties, required, resolve, schemas, validator};
+use crate::queries::defaults;
 use crate::types::{Inspect, SENT};
 
 #[test]
@@ -11,6 +15,23 @@ fn a_message_that_obeys_the_interface_passes_the_check() {
         let checked = inspect(&example(name, Extent::Full)).unwrap();
         assert_eq!(checked.violations, Vec::<String>::new(), "{name}");
     }
+}
+
+#[test]
+fn a_request_with_the_least_a_till_says_is_valid_once_defaults_and_time_are_filled_in() {
+    let mut request = CreateOrderRequest::builder()
+        .amount(Money::zar(79_995))
+        .sender_details(PersonalDetails::default())
+        .build();
+    assert!(request.check().is_err());
+    request.fill(&defaults());
+    request.time = Timestamp::from_unix_millis(1_767_225_600_000);
+    assert_eq!(request.check(), Ok(()));
+    let written = serde_json::to_value(&request).unwrap();
+    assert!(
+        validator("MoneyTransferAuthRequest").is_valid(&written),
+        "{written}"
+    );
 }
 
 #[test]
@@ -45,17 +66,58 @@ fn every_constraint_of_the_interface_is_checked_and_told_with_its_path() {
     );
 }
 
+#[test]
+fn a_required_text_must_not_be_empty() {
+    let mut told = 0;
+    for (name, inspect) in SENT {
+        for (path, broken) in required_texts_emptied(name) {
+            // Our types cannot hold an empty id or time.
+            let Some(checked) = inspect(&broken) else {
+                continue;
+            };
+            // An empty line on a slip is a line; an advice sends back the upstream's identifiers, whatever they are.
+            if path.ends_with("].text") || is_identifier_of_advice(name, &path) {
+                continue;
+            }
+            assert!(
+                checked.violations.contains(&path),
+                "{name}: {path} is empty, told {:?}",
+                checked.violations
+            );
+            told += 1;
+        }
+    }
+    assert!(told > 100, "only {told}");
+}
+
+fn is_identifier_of_advice(name: &str, path: &str) -> bool {
+    (name.ends_with("Confirmation") || name.ends_with("Reversal"))
+        && path.starts_with("thirdPartyIdentifiers")
+}
+
+/// The full example, with one required text after the other emptied.
+fn required_texts_emptied(name: &str) -> Vec<(String, Value)> {
+    let full = example(name, Extent::Full);
+    let mut places = Vec::new();
+    collect(&schemas()[name], "", "", &mut places);
+    let required = places.into_iter().filter(|(_, pointer, wrong)| {
+        wrong.is_none() && full.pointer(pointer).is_some_and(Value::is_string)
+    });
+    let emptied = required.map(|(path, pointer, _)| {
+        let mut message = full.clone();
+        replace(&mut message, &pointer, Some(json!("")));
+        (path, message)
+    });
+    emptied.collect()
+}
+
 /// Whether the check had to say something, having made sure that it did.
 fn is_told(name: &str, inspect: Inspect, path: &str, broken: &Value) -> bool {
     // Where our types cannot hold the broken message, the compiler has checked.
     let Some(checked) = inspect(broken) else {
         return false;
     };
-    // An advice sends back the upstream's identifiers, whatever they are.
-    let is_advice = name.ends_with("Confirmation") || name.ends_with("Reversal");
-    if validator(name).is_valid(&checked.written)
-        || is_advice && path.starts_with("thirdPartyIdentifiers")
-    {
+    if validator(name).is_valid(&checked.written) || is_identifier_of_advice(name, path) {
         return false;
     }
     assert!(
