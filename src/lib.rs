@@ -78,9 +78,9 @@ pub use api::{
     Credentials, Declined, HttpSetupError, NotSent, NotSentReason, Problem, Unanswered, Unusable,
 };
 pub use client::{
-    Advices, Approved, Client, ClientBuilder, CreateOrderOutcome, DecisionError, HandedBack,
-    OpenError, OrderOutcome, QueryError, QueuedAdvice, Remaining, RequestError, StillPending,
-    Undecided, Unknown,
+    Advices, Approved, CancelOrderOutcome, Client, ClientBuilder, Confirmable, CreateOrderOutcome,
+    DecisionError, HandedBack, OpenError, OrderOutcome, QueryError, QueuedAdvice,
+    RedeemOrderOutcome, Remaining, RequestError, StillPending, Undecided, Unknown,
 };
 pub use model::{AdviceId, Operation, RequestId};
 pub use saf::{

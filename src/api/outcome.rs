@@ -26,7 +26,10 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::{Answer, BodyEnd, NoAnswer};
-use crate::model::{self, AdviceId, ErrorDetail, ErrorType, Operation, ReversalReason};
+use crate::model::{
+    self, AdviceId, ErrorDetail, ErrorType, Money, Operation, ReversalReason, Sensitive,
+    TransactionMessage,
+};
 
 /// How much of a failure's body an error quotes, in bytes.
 const EXCERPT_BYTES: usize = 200;
@@ -266,12 +269,13 @@ pub(crate) enum QueryOutcome<R> {
     Unknown(Unanswered),
 }
 
-/// The answer to a financial request, as far as its meaning needs it.
-pub(crate) trait ApprovalMessage: DeserializeOwned {
-    /// The id that the answer echoes.
-    fn message_id(&self) -> &str;
-    /// The length of its third-party identifiers, in bytes of JSON.
-    fn identifiers_bytes(&self) -> usize;
+/// The answer that approves a financial request.
+pub(crate) trait ApprovalMessage: DeserializeOwned + TransactionMessage {
+    /// What is approved.
+    fn amount(&self) -> &Money;
+
+    /// The redeem reference that it gives.
+    fn redeem_ref(&self) -> Option<&Sensitive>;
 }
 
 /// Reads the outcome of a financial request whose id is `id`.
@@ -391,7 +395,7 @@ fn approval<R: ApprovalMessage>(answer: &Answer, id: &str) -> Result<R, Unusable
     if !response.message_id().eq_ignore_ascii_case(id) {
         return Err(Unusable::AnotherId);
     }
-    if response.identifiers_bytes() > IDENTIFIERS_LIMIT_BYTES {
+    if response.header().third_party_identifiers.as_json().len() > IDENTIFIERS_LIMIT_BYTES {
         return Err(Unusable::IdentifiersTooLarge);
     }
     Ok(response)

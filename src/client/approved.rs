@@ -2,10 +2,12 @@
 
 use std::error::Error;
 use std::fmt;
-use std::sync::Arc;
 
-use super::{Client, Core, DecisionError};
-use crate::model::{AdviceId, RequestId, ReversalReason};
+use super::{Client, DecisionError};
+use crate::model::{
+    AdviceId, CancelOrderResponse, CreateOrderResponse, RedeemOrderResponse, RequestId,
+    ReversalReason,
+};
 use crate::saf::Transaction;
 
 /// An approved request that waits for the till's decision.
@@ -14,7 +16,7 @@ use crate::saf::Transaction;
 /// its id, after a restart too.
 #[must_use = "confirm it once the customer has paid, or reverse it"]
 pub struct Approved<R> {
-    core: Arc<Core>,
+    client: Client,
     request_id: RequestId,
     response: R,
 }
@@ -39,9 +41,9 @@ pub struct HandedBack<R> {
 }
 
 impl<R> Approved<R> {
-    pub(super) fn new(core: Arc<Core>, request_id: RequestId, response: R) -> Self {
+    pub(super) fn new(client: Client, request_id: RequestId, response: R) -> Self {
         Approved {
-            core,
+            client,
             request_id,
             response,
         }
@@ -57,6 +59,38 @@ impl<R> Approved<R> {
         &self.response
     }
 
+    /// Reverses: the cashier cancelled, or tender failed.
+    ///
+    /// # Errors
+    /// As for [`confirm`](Approved::confirm).
+    pub async fn reverse(self, reason: ReversalReason) -> Result<QueuedAdvice, Box<HandedBack<R>>> {
+        let decided = self.client.reverse(self.request_id, reason).await;
+        self.or_handed_back(decided)
+    }
+
+    fn or_handed_back<T>(self, decided: Result<T, DecisionError>) -> Result<T, Box<HandedBack<R>>> {
+        decided.map_err(|error| {
+            Box::new(HandedBack {
+                approved: self,
+                error,
+            })
+        })
+    }
+}
+
+/// What an approval of a request with a confirmation leg carries: everything but a cancellation.
+pub trait Confirmable: private::Sealed {}
+
+impl Confirmable for CreateOrderResponse {}
+impl Confirmable for RedeemOrderResponse {}
+
+mod private {
+    pub trait Sealed {}
+    impl Sealed for crate::model::CreateOrderResponse {}
+    impl Sealed for crate::model::RedeemOrderResponse {}
+}
+
+impl<R: Confirmable> Approved<R> {
     /// Confirms: the customer has paid, or has been paid.
     ///
     /// Returns when the confirmation is on the disk; from then on it is sent until the upstream
@@ -66,35 +100,19 @@ impl<R> Approved<R> {
     /// [`HandedBack`] holds the approval and the reason. On [`DecisionError::Store`] it is not
     /// known whether the decision is durable: repeat the same one.
     pub async fn confirm(self) -> Result<QueuedAdvice, Box<HandedBack<R>>> {
-        let decided = self.client().confirm(self.request_id).await;
+        let decided = self.client.confirm(self.request_id).await;
         self.or_handed_back(decided)
     }
+}
 
-    /// Reverses: the cashier cancelled, or tender failed.
+impl Approved<CancelOrderResponse> {
+    /// Completes the cancellation: the sender has been refunded.
     ///
     /// # Errors
-    /// As for [`confirm`](Approved::confirm).
-    pub async fn reverse(self, reason: ReversalReason) -> Result<QueuedAdvice, Box<HandedBack<R>>> {
-        let decided = self.client().reverse(self.request_id, reason).await;
+    /// As for [`reverse`](Approved::reverse).
+    pub async fn complete(self) -> Result<(), Box<HandedBack<CancelOrderResponse>>> {
+        let decided = self.client.complete(self.request_id).await;
         self.or_handed_back(decided)
-    }
-
-    fn client(&self) -> Client {
-        Client {
-            core: Arc::clone(&self.core),
-        }
-    }
-
-    fn or_handed_back(
-        self,
-        decided: Result<QueuedAdvice, DecisionError>,
-    ) -> Result<QueuedAdvice, Box<HandedBack<R>>> {
-        decided.map_err(|error| {
-            Box::new(HandedBack {
-                approved: self,
-                error,
-            })
-        })
     }
 }
 

@@ -28,6 +28,7 @@ pub struct ClientBuilder {
     queue_dir: Option<PathBuf>,
     defaults: Defaults,
     timeout: Duration,
+    deadline: Duration,
     connect_timeout: Option<Duration>,
     allow_plain_http: bool,
     policy: RetryPolicy,
@@ -41,6 +42,7 @@ impl ClientBuilder {
             queue_dir: None,
             defaults: Defaults::default(),
             timeout: TIMEOUT,
+            deadline: TIMEOUT,
             connect_timeout: None,
             allow_plain_http: false,
             policy: RetryPolicy::default(),
@@ -101,6 +103,12 @@ impl ClientBuilder {
         self
     }
 
+    /// How long a query or an update is sent again while it has no final answer; default 60 s.
+    pub fn deadline(mut self, deadline: Duration) -> Self {
+        self.deadline = deadline;
+        self
+    }
+
     /// How long making a connection may take; default 10 s. A connection that was not made proves
     /// that nothing was sent.
     pub fn connect_timeout(mut self, connect_timeout: Duration) -> Self {
@@ -157,13 +165,14 @@ impl ClientBuilder {
             clock,
             defaults,
             policy: self.policy,
-            timeout: self.timeout,
             worker_orders,
             worker: Mutex::new(Some(worker)),
             exchanges: watch::Sender::new(0),
         };
         Ok(Client {
             core: Arc::new(core),
+            timeout: self.timeout,
+            deadline: self.deadline,
         })
     }
 
@@ -171,6 +180,7 @@ impl ClientBuilder {
         self.policy.check()?;
         let given = [
             ("timeout", Some(self.timeout)),
+            ("deadline", Some(self.deadline)),
             ("connect_timeout", self.connect_timeout),
         ];
         for (setting, duration) in given {

@@ -176,6 +176,14 @@ pub enum QueryError {
         /// Every rule that it breaks.
         source: Violations,
     },
+    /// The query cannot be written as JSON. Nothing was sent.
+    #[error("{operation} cannot be written as JSON, and was not sent")]
+    Unwritable {
+        /// The operation.
+        operation: Operation,
+        /// What the JSON library says.
+        source: serde_json::Error,
+    },
     /// The upstream does not offer the operation.
     #[error("the upstream does not offer {operation} (HTTP status {status})")]
     NotSupported {

@@ -1,8 +1,8 @@
 //! Dual messaging: a financial request, from the journal to its outcome.
 
+use std::marker::PhantomData;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use serde::Serialize;
 use tokio::sync::oneshot;
 
@@ -10,150 +10,97 @@ use super::{Approved, Client, Core, OrderOutcome, RequestError, Unknown};
 use crate::api::outcome::{ApprovalMessage, RequestOutcome, of_request};
 use crate::api::{Call, Unanswered};
 use crate::model::{
-    Check, CreateOrderRequest, CreateOrderResponse, Fill, Money, Operation, RequestId,
-    ReversalReason, ThirdPartyIdentifiers, Timestamp,
+    Check, Fill, Money, Operation, RequestId, ReversalReason, Sensitive, Timestamp,
+    TransactionMessage,
 };
 use crate::saf::{Approval, Event, LedgerError, State, Transaction};
 use crate::store::StoreError;
 
-/// The outcome of `create_order`.
-pub type CreateOrderOutcome = OrderOutcome<CreateOrderResponse>;
-
 /// What dual messaging has to know of a request.
-trait FinancialRequest: Serialize + Check + Fill + Send + 'static {
+pub(super) trait FinancialRequest:
+    TransactionMessage + Serialize + Check + Fill + Send + 'static
+{
     const OPERATION: Operation;
-    type Response: FinancialResponse;
+    type Response: ApprovalMessage + Send + 'static;
 
     fn id(&self) -> RequestId;
-    /// Sets the time, unless the till has set it.
-    fn stamp(&mut self, now: Timestamp) -> Timestamp;
+    /// What is asked for, where the request says so.
     fn amount(&self) -> Option<Money>;
-    fn receiver_id(&self) -> Option<String>;
-    fn identifiers(&self) -> ThirdPartyIdentifiers;
-}
-
-/// What dual messaging has to know of a response.
-trait FinancialResponse: ApprovalMessage + Send + 'static {
-    fn approval(&self) -> Approval;
-    /// `None` where the response carries none.
-    fn identifiers(&self) -> Option<ThirdPartyIdentifiers>;
-}
-
-impl FinancialRequest for CreateOrderRequest {
-    const OPERATION: Operation = Operation::CreateOrder;
-    type Response = CreateOrderResponse;
-
-    fn id(&self) -> RequestId {
-        self.id
-    }
-
-    fn stamp(&mut self, now: Timestamp) -> Timestamp {
-        *self.time.get_or_insert(now)
-    }
-
-    fn amount(&self) -> Option<Money> {
-        Some(self.amount.clone())
-    }
-
-    fn receiver_id(&self) -> Option<String> {
-        self.receiver.as_ref().map(|receiver| receiver.id.clone())
-    }
-
-    fn identifiers(&self) -> ThirdPartyIdentifiers {
-        self.third_party_identifiers.clone()
-    }
-}
-
-impl ApprovalMessage for CreateOrderResponse {
-    fn message_id(&self) -> &str {
-        &self.id
-    }
-
-    fn identifiers_bytes(&self) -> usize {
-        self.third_party_identifiers.as_json().len()
-    }
-}
-
-impl FinancialResponse for CreateOrderResponse {
-    fn approval(&self) -> Approval {
-        Approval {
-            amount: self.amount.clone(),
-            redeem_ref: self.order_redeem_ref.clone(),
-        }
-    }
-
-    fn identifiers(&self) -> Option<ThirdPartyIdentifiers> {
-        let identifiers = &self.third_party_identifiers;
-        (!identifiers.is_empty()).then(|| identifiers.clone())
-    }
+    /// The order that it is about, where there is one already.
+    fn redeem_ref(&self) -> Option<Sensitive>;
 }
 
 impl Client {
-    /// Asks the upstream to create an order: sells a money transfer.
-    ///
-    /// What the request leaves out of originator, client, receiver, settlement entity and time is
-    /// filled in first. The request is on the disk before it leaves. If this future is dropped,
-    /// the exchange goes on by itself, and an approval that nobody received is reversed.
-    ///
-    /// Wire name: `createOrder`.
-    ///
-    /// # Errors
-    /// [`RequestError::Invalid`], [`RequestError::KnownRequest`] and
-    /// [`RequestError::NotJournaled`]: nothing was sent. On any other error take no tender.
-    pub async fn create_order(
+    pub(super) async fn request<Q: FinancialRequest>(
         &self,
-        request: CreateOrderRequest,
-    ) -> Result<CreateOrderOutcome, RequestError> {
-        self.core.request(request).await
-    }
-}
-
-impl Core {
-    async fn request<Q: FinancialRequest>(
-        self: &Arc<Self>,
         mut request: Q,
     ) -> Result<OrderOutcome<Q::Response>, RequestError> {
+        let core = &self.core;
         let request_id = request.id();
-        let invalid = |source| RequestError::Invalid {
+        request.fill(&core.defaults);
+        let requested_at = request.stamp(core.clock.now());
+        request.check().map_err(|source| RequestError::Invalid {
             operation: Q::OPERATION,
             request_id,
             source,
-        };
-        request.fill(&self.defaults);
-        let requested_at = request.stamp(self.clock.now());
-        request.check().map_err(invalid)?;
+        })?;
         let body = serde_json::to_vec(&request).map_err(|source| RequestError::Unwritable {
             operation: Q::OPERATION,
             request_id,
             source,
         })?;
-        let transaction = Transaction {
-            request_id,
-            operation: Q::OPERATION,
-            sequence: 0,
-            version: 0,
-            requested_at,
-            amount: request.amount(),
-            receiver_id: request.receiver_id(),
-            identifiers: request.identifiers(),
-            approval: None,
-            state: State::Sent,
+        let exchange = Exchange::<Q> {
+            client: self.clone(),
+            transaction: journal_entry(&request, requested_at),
+            call: Call::with_body(Q::OPERATION, body.into(), self.timeout),
+            redeem_ref: request.redeem_ref(),
+            kind: PhantomData,
         };
+        exchange.run_by_itself().await
+    }
+}
+
+/// The transaction as it is before its first byte leaves.
+fn journal_entry<Q: FinancialRequest>(request: &Q, requested_at: Timestamp) -> Transaction {
+    let header = request.header();
+    Transaction {
+        request_id: request.id(),
+        operation: Q::OPERATION,
+        sequence: 0,
+        version: 0,
+        requested_at,
+        amount: request.amount(),
+        receiver_id: header.receiver.map(|receiver| receiver.id.clone()),
+        identifiers: header.third_party_identifiers.clone(),
+        approval: None,
+        state: State::Sent,
+    }
+}
+
+/// A request on its way.
+struct Exchange<Q> {
+    client: Client,
+    transaction: Transaction,
+    call: Call,
+    redeem_ref: Option<Sensitive>,
+    kind: PhantomData<fn() -> Q>,
+}
+
+impl<Q: FinancialRequest> Exchange<Q> {
+    /// Runs in a task of its own: a till that stops waiting must not leave a journaled request
+    /// that nobody sends, or an answer that nobody reads.
+    async fn run_by_itself(self) -> Result<OrderOutcome<Q::Response>, RequestError> {
         let closed = RequestError::Closed {
             operation: Q::OPERATION,
-            request_id,
+            request_id: self.transaction.request_id,
         };
-        let Some(under_way) = self.under_way() else {
+        let Some(under_way) = self.client.core.under_way() else {
             return Err(closed);
         };
-        // From here on the exchange belongs to a task of its own: a till that stops waiting must
-        // not leave a journaled request that nobody sends, or an answer that nobody reads.
         let (to_caller, from_exchange) = oneshot::channel();
-        let core = Arc::clone(self);
         tokio::spawn(async move {
-            let outcome = core.exchange::<Q>(transaction, body.into()).await;
             // What a caller does not take is dropped, and an approval then reverses itself.
-            drop(to_caller.send(outcome));
+            drop(to_caller.send(self.run().await));
             drop(under_way);
         });
         match from_exchange.await {
@@ -163,48 +110,60 @@ impl Core {
     }
 
     /// Journals the request, sends it, and makes its outcome durable.
-    async fn exchange<Q: FinancialRequest>(
-        self: &Arc<Self>,
-        transaction: Transaction,
-        body: Bytes,
-    ) -> Result<Handover<Q::Response>, RequestError> {
+    async fn run(self) -> Result<Handover<Q::Response>, RequestError> {
+        let Exchange {
+            client,
+            transaction,
+            call,
+            redeem_ref,
+            ..
+        } = self;
+        let core = &client.core;
         let id = transaction.request_id;
-        let journaled = self.ledger.begin(transaction).await;
+        let journaled = core.ledger.begin(transaction).await;
         journaled.map_err(|error| not_journaled(error, Q::OPERATION, id))?;
-        let call = Call::with_body(Q::OPERATION, body, self.timeout);
-        let answer = self.transport.exchange(call).await;
+        let answer = core.transport.exchange(call).await;
         let stored = match of_request::<Q::Response>(answer, &id.to_string()) {
-            RequestOutcome::Approved(response) => self.approved(id, response).await,
+            RequestOutcome::Approved(response) => client.approved(id, redeem_ref, response).await,
             RequestOutcome::Declined(declined) => {
-                let stored = self.ledger.apply(id, Event::Declined).await;
+                let stored = core.ledger.apply(id, Event::Declined).await;
                 stored.map(|_| OrderOutcome::Declined(declined))
             }
             RequestOutcome::NotSent(not_sent) => {
-                let stored = self.ledger.apply(id, Event::NotSent).await;
+                let stored = core.ledger.apply(id, Event::NotSent).await;
                 stored.map(|_| OrderOutcome::NotSent(not_sent))
             }
-            RequestOutcome::Unknown(cause) => self.unknown(id, cause).await,
+            RequestOutcome::Unknown(cause) => core.unknown(id, cause).await,
         };
         match stored {
-            Ok(outcome) => Ok(Handover::new(self, outcome)),
+            Ok(outcome) => Ok(Handover::new(core, outcome)),
             Err(error) => Err(outcome_not_stored(error, Q::OPERATION, id)),
         }
     }
+}
 
-    async fn approved<R: FinancialResponse>(
-        self: &Arc<Self>,
+impl Client {
+    async fn approved<R: ApprovalMessage>(
+        &self,
         id: RequestId,
+        requested_ref: Option<Sensitive>,
         response: R,
     ) -> Result<OrderOutcome<R>, LedgerError> {
+        let identifiers = response.header().third_party_identifiers;
         let event = Event::Approved {
-            approval: response.approval(),
-            identifiers: response.identifiers(),
+            approval: Approval {
+                amount: response.amount().clone(),
+                redeem_ref: response.redeem_ref().cloned().or(requested_ref),
+            },
+            identifiers: (!identifiers.is_empty()).then(|| identifiers.clone()),
         };
-        self.ledger.apply(id, event).await?;
-        let approved = Approved::new(Arc::clone(self), id, response);
+        self.core.ledger.apply(id, event).await?;
+        let approved = Approved::new(self.clone(), id, response);
         Ok(OrderOutcome::Approved(approved))
     }
+}
 
+impl Core {
     async fn unknown<R>(
         &self,
         request_id: RequestId,

@@ -17,8 +17,10 @@ mod builder;
 mod error;
 mod financial;
 mod outcome;
+mod queries;
 mod query;
 mod recovery;
+mod requests;
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -27,11 +29,11 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 pub use advices::{Advices, StillPending, Undecided};
-pub use approved::{Approved, HandedBack, QueuedAdvice};
+pub use approved::{Approved, Confirmable, HandedBack, QueuedAdvice};
 pub use builder::ClientBuilder;
 pub use error::{DecisionError, OpenError, QueryError, RequestError};
-pub use financial::CreateOrderOutcome;
 pub use outcome::{OrderOutcome, Unknown};
+pub use requests::{CancelOrderOutcome, CreateOrderOutcome, RedeemOrderOutcome};
 
 use crate::api::Transport;
 use crate::model::{AdviceId, Defaults, RequestId, ReversalReason};
@@ -47,6 +49,10 @@ use crate::saf::{Draft, Event, Ledger, RetryPolicy, Schedule};
 #[derive(Clone)]
 pub struct Client {
     core: Arc<Core>,
+    /// How long one exchange of this clone may take.
+    timeout: Duration,
+    /// How long a query of this clone may take, repeats included.
+    deadline: Duration,
 }
 
 /// What all clones share.
@@ -57,7 +63,6 @@ struct Core {
     clock: Arc<dyn Clock>,
     defaults: Defaults,
     policy: RetryPolicy,
-    timeout: Duration,
     /// Dropped with the last clone, which the worker takes as the word to go.
     worker_orders: watch::Sender<WorkerOrder>,
     worker: Mutex<Option<JoinHandle<()>>>,
@@ -94,6 +99,31 @@ impl Client {
         ClientBuilder::new()
     }
 
+    /// A clone whose financial requests wait so long for an answer before their outcome is unknown,
+    /// and whose queries wait so long for each answer.
+    ///
+    /// ```no_run
+    /// # use money_transfer_retailer::{Client, model::CreateOrderRequest};
+    /// # async fn f(till: Client, request: CreateOrderRequest) -> Result<(), Box<dyn std::error::Error>> {
+    /// let patient = till.with_timeout(std::time::Duration::from_secs(90));
+    /// let outcome = patient.create_order(request).await?;
+    /// # Ok(()) }
+    /// ```
+    pub fn with_timeout(&self, timeout: Duration) -> Client {
+        Client {
+            timeout,
+            ..self.clone()
+        }
+    }
+
+    /// A clone whose queries and updates are sent again for so long, until they have a final answer.
+    pub fn with_deadline(&self, deadline: Duration) -> Client {
+        Client {
+            deadline,
+            ..self.clone()
+        }
+    }
+
     /// Confirms the request `id`: the customer has paid, or has been paid.
     ///
     /// Returns when the confirmation is on the disk; from then on it is sent until the upstream
@@ -121,6 +151,19 @@ impl Client {
     ) -> Result<QueuedAdvice, DecisionError> {
         self.decide(id, Event::Reverse(self.core.draft(), reason))
             .await
+    }
+
+    /// Completes the cancellation `id`: the sender has been refunded.
+    ///
+    /// The interface has no message for it: the cancellation took effect with its answer. It is
+    /// done here as soon as this is on the disk.
+    ///
+    /// # Errors
+    /// As for [`confirm`](Client::confirm); [`Conflict::NoSuchAdvice`](crate::Conflict) for a
+    /// request that is no cancellation.
+    pub async fn complete(&self, id: RequestId) -> Result<(), DecisionError> {
+        self.core.ledger.apply(id, Event::Complete).await?;
+        Ok(())
     }
 
     async fn decide(&self, id: RequestId, event: Event) -> Result<QueuedAdvice, DecisionError> {

@@ -1,50 +1,78 @@
-//! Queries: sent again until a final answer, or until the time given is up.
+//! Queries and updates: sent again until a final answer, or until the deadline.
+//!
+//! 1. Nothing of them is stored. Dropping the future stops them.
+//! 2. Each repeat is the same message.
+//! 3. The pauses between repeats grow as those of the advices do.
 
+use bytes::Bytes;
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::time::{Instant, sleep};
 
-use super::{Client, Core, QueryError};
+use super::{Client, QueryError};
 use crate::api::Call;
 use crate::api::outcome::{QueryOutcome, of_query};
-use crate::model::{Check, Fill, LookupOrderQuery, LookupOrderResponse, Operation};
+use crate::model::{Check, Fill, Operation};
 
-impl Client {
-    /// Looks an order up.
-    ///
-    /// Sent again with growing pauses while the outcome is unknown, for as long as the client's
-    /// timeout; nothing of it is stored. Dropping the future stops it.
-    ///
-    /// Wire name: `lookupOrder`.
-    ///
-    /// # Errors
-    /// [`QueryError::Invalid`]: nothing was sent. [`QueryError::Failed`] holds what the upstream
-    /// says, for example that it knows no such order.
-    pub async fn lookup_order(
-        &self,
-        mut query: LookupOrderQuery,
-    ) -> Result<LookupOrderResponse, QueryError> {
-        let operation = Operation::LookupOrder;
-        query.fill(&self.core.defaults);
-        query
-            .check()
-            .map_err(|source| QueryError::Invalid { operation, source })?;
-        self.core.query(operation, query.to_query_pairs()).await
+/// What repeating has to know of a query or an update.
+pub(super) trait Query: Fill + Check {
+    const OPERATION: Operation;
+    type Answer: DeserializeOwned;
+
+    /// The message as it is sent.
+    fn content(&self) -> Result<Content, serde_json::Error>;
+}
+
+/// What a query or an update sends.
+#[derive(Clone)]
+pub(super) enum Content {
+    Parameters(Vec<(&'static str, String)>),
+    Body(Bytes),
+}
+
+impl Content {
+    /// The content of a message that is sent as its body.
+    pub(super) fn body(message: &impl Serialize) -> Result<Content, serde_json::Error> {
+        Ok(Content::Body(serde_json::to_vec(message)?.into()))
     }
 }
 
-impl Core {
-    async fn query<R: DeserializeOwned>(
+/// An answer, and whether an earlier sending may have been processed without our seeing its answer.
+pub(super) struct Answered<T> {
+    pub(super) result: Result<T, QueryError>,
+    pub(super) possibly_repeated: bool,
+}
+
+impl Client {
+    pub(super) async fn ask<Q: Query>(&self, query: Q) -> Result<Q::Answer, QueryError> {
+        self.ask_noting_repeats(query).await.result
+    }
+
+    pub(super) async fn ask_noting_repeats<Q: Query>(&self, mut query: Q) -> Answered<Q::Answer> {
+        query.fill(&self.core.defaults);
+        let content = checked_content(&query);
+        let mut possibly_repeated = false;
+        let result = match content {
+            Ok(content) => self.repeat::<Q>(content, &mut possibly_repeated).await,
+            Err(error) => Err(error),
+        };
+        Answered {
+            result,
+            possibly_repeated,
+        }
+    }
+
+    async fn repeat<Q: Query>(
         &self,
-        operation: Operation,
-        pairs: Vec<(&'static str, String)>,
-    ) -> Result<R, QueryError> {
-        let deadline = Instant::now() + self.timeout;
+        content: Content,
+        possibly_repeated: &mut bool,
+    ) -> Result<Q::Answer, QueryError> {
+        let operation = Q::OPERATION;
+        let deadline = Instant::now() + self.deadline;
         let mut attempts = 0;
         loop {
-            attempts += 1;
-            let left = deadline.saturating_duration_since(Instant::now());
-            let call = Call::with_query(operation, pairs.clone(), left);
-            let answer = self.transport.exchange(call).await;
+            let call = self.call(operation, content.clone(), deadline);
+            let answer = self.core.transport.exchange(call).await;
             let error = match of_query(answer, operation) {
                 QueryOutcome::Answered(response) => return Ok(response),
                 QueryOutcome::NotSupported { status } => {
@@ -54,13 +82,36 @@ impl Core {
                     return Err(QueryError::Failed { operation, failure });
                 }
                 QueryOutcome::NotSent(source) => QueryError::NotSent { operation, source },
-                QueryOutcome::Unknown(cause) => QueryError::Unanswered { operation, cause },
+                QueryOutcome::Unknown(cause) => {
+                    *possibly_repeated = true;
+                    QueryError::Unanswered { operation, cause }
+                }
             };
-            let pause = self.policy.pause_after(attempts);
+            attempts += 1;
+            let pause = self.core.policy.pause_after(attempts);
             if Instant::now() + pause >= deadline {
                 return Err(error);
             }
             sleep(pause).await;
         }
     }
+
+    fn call(&self, operation: Operation, content: Content, deadline: Instant) -> Call {
+        let left = deadline.saturating_duration_since(Instant::now());
+        let timeout = self.timeout.min(left);
+        match content {
+            Content::Parameters(pairs) => Call::with_query(operation, pairs, timeout),
+            Content::Body(body) => Call::with_body(operation, body, timeout),
+        }
+    }
+}
+
+fn checked_content<Q: Query>(query: &Q) -> Result<Content, QueryError> {
+    let operation = Q::OPERATION;
+    query
+        .check()
+        .map_err(|source| QueryError::Invalid { operation, source })?;
+    query
+        .content()
+        .map_err(|source| QueryError::Unwritable { operation, source })
 }

@@ -6,7 +6,7 @@ use super::ids::RequestId;
 use super::money::Money;
 use super::pin::EncryptedPin;
 use super::sensitive::Sensitive;
-use super::transaction::{Transaction, transaction_message};
+use super::transaction::{TransactionMessage, transaction_message};
 
 transaction_message! {
     /// Asks to cancel an order: cancelOrder, `MoneyTransferOrderCancelRequest` on the wire.

@@ -42,7 +42,7 @@ pub trait Fill {
 }
 
 /// The fields of a message that have defaults.
-pub(super) struct Parties<'a> {
+pub(crate) struct Parties<'a> {
     pub(super) originator: &'a mut Option<Originator>,
     pub(super) client: &'a mut Option<Institution>,
     pub(super) settlement_entity: &'a mut Option<Institution>,

@@ -113,3 +113,4 @@ pub use slip::{Barcode, SlipData, SlipLine};
 pub use status_update::UpdateOrderStatusRequest;
 pub use third_party::{ThirdPartyIdentifier, ThirdPartyIdentifiers};
 pub use timestamp::{ParseTimestampError, Timestamp};
+pub(crate) use transaction::TransactionMessage;

@@ -5,7 +5,7 @@ use super::defaults::{Defaults, Fill};
 use super::ids::RequestId;
 use super::pin::EncryptedPin;
 use super::sensitive::Sensitive;
-use super::transaction::{Transaction, transaction_message};
+use super::transaction::{TransactionMessage, transaction_message};
 
 transaction_message! {
     /// Gives an order another PIN: updateOrderPin, `MoneyTransferOrderPinUpdateRequest` on the wire.

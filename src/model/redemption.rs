@@ -8,7 +8,7 @@ use super::money::Money;
 use super::person::PersonalDetails;
 use super::pin::EncryptedPin;
 use super::sensitive::Sensitive;
-use super::transaction::{Transaction, transaction_message};
+use super::transaction::{TransactionMessage, transaction_message};
 
 transaction_message! {
     /// Asks to pay out an order: redeemOrder, `MoneyTransferRedeemRequest` on the wire.

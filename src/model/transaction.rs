@@ -71,7 +71,7 @@ macro_rules! transaction_message {
             $($own)*
         }
 
-        impl super::transaction::Transaction for $name {
+        impl super::transaction::TransactionMessage for $name {
             fn header(&self) -> super::transaction::Header<'_> {
                 super::transaction::Header {
                     time: self.time.as_ref(),
@@ -92,6 +92,14 @@ macro_rules! transaction_message {
                     receiver: &mut self.receiver,
                 }
             }
+
+            fn message_id(&self) -> String {
+                self.id.to_string()
+            }
+
+            fn stamp(&mut self, now: super::Timestamp) -> super::Timestamp {
+                *self.time.get_or_insert(now)
+            }
         }
     };
 }
@@ -99,22 +107,28 @@ macro_rules! transaction_message {
 pub(super) use transaction_message;
 
 /// What the seven messages have in common, as far as something is done with it.
-pub(super) trait Transaction {
+pub(crate) trait TransactionMessage {
     /// The shared fields that have rules.
     fn header(&self) -> Header<'_>;
 
     /// The shared fields that have defaults.
     fn parties(&mut self) -> Parties<'_>;
+
+    /// The id of the message, as it is written.
+    fn message_id(&self) -> String;
+
+    /// Sets the time of the message, unless it is set, and returns it.
+    fn stamp(&mut self, now: Timestamp) -> Timestamp;
 }
 
 /// The shared fields that have rules.
-pub(super) struct Header<'a> {
+pub(crate) struct Header<'a> {
     pub(super) time: Option<&'a Timestamp>,
     pub(super) originator: Option<&'a Originator>,
     pub(super) client: Option<&'a Institution>,
     pub(super) settlement_entity: Option<&'a Institution>,
-    pub(super) receiver: Option<&'a Institution>,
-    pub(super) third_party_identifiers: &'a ThirdPartyIdentifiers,
+    pub(crate) receiver: Option<&'a Institution>,
+    pub(crate) third_party_identifiers: &'a ThirdPartyIdentifiers,
     pub(super) slip_data: Option<&'a SlipData>,
 }
 

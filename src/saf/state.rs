@@ -6,6 +6,8 @@
 //!   │ ├─declined─▶ Declined                    ▲        │
 //!   │ └─not sent─▶ NotSent                     │        │
 //!   └────────────unknown───────────────────────┘        ┘
+//!
+//!  A cancellation has no confirmation: Approved ──complete──▶ Completed.
 //! ```
 //!
 //! 1. The function is total: every pair of state and event is a next state, "nothing changes", or
@@ -61,6 +63,8 @@ pub(crate) enum State {
     Declined,
     /// The upstream said yes, and waits for a decision.
     Approved,
+    /// A cancellation, and the till has refunded the sender. Final.
+    Completed,
     /// The decision is to confirm.
     Confirming(Advice),
     /// The decision is to reverse.
@@ -84,6 +88,8 @@ pub(crate) enum Event {
     Unknown(Draft, ReversalReason),
     /// The till decided to confirm.
     Confirm(Draft),
+    /// The till is done with a request that has no confirmation.
+    Complete,
     /// The till decided to reverse.
     Reverse(Draft, ReversalReason),
     /// The advice was sent, without a final answer.
@@ -111,6 +117,9 @@ pub enum Conflict {
     /// The decision to confirm stands.
     #[error("the decision to confirm stands: it cannot be reversed any more")]
     Confirmed,
+    /// The cancellation is completed.
+    #[error("the cancellation is completed: it cannot be reversed any more")]
+    Completed,
     /// The decision to reverse stands.
     #[error("the decision to reverse stands: it cannot be confirmed any more")]
     Reversed,
@@ -130,7 +139,9 @@ impl Transaction {
     pub(crate) fn advice(&self) -> Option<&Advice> {
         match &self.state {
             State::Confirming(advice) | State::Reversing(advice) => Some(advice),
-            State::Sent | State::NotSent | State::Declined | State::Approved => None,
+            State::Sent | State::NotSent | State::Declined | State::Approved | State::Completed => {
+                None
+            }
         }
     }
 
@@ -142,7 +153,7 @@ impl Transaction {
     /// Whether nothing is left to do or to look after. A rejected advice is: it needs a person.
     pub(crate) fn is_final(&self) -> bool {
         match &self.state {
-            State::NotSent | State::Declined => true,
+            State::NotSent | State::Declined | State::Completed => true,
             State::Sent | State::Approved => false,
             State::Confirming(advice) | State::Reversing(advice) => {
                 !matches!(advice.settlement, None | Some(Settlement::Rejected))
@@ -177,8 +188,14 @@ impl Transaction {
             (S::Sent, E::Unknown(draft, reason)) => self.reversing(draft, reason).map(Some),
             (S::Approved, E::Confirm(draft)) => self.confirming(draft).map(Some),
             (S::Approved, E::Reverse(draft, reason)) => self.reversing(draft, reason).map(Some),
+            (S::Approved, E::Complete) if self.operation.confirmed_by().is_none() => {
+                Ok(Some(self.with(S::Completed)))
+            }
+            (S::Approved, E::Complete) => Err(Conflict::NoSuchAdvice),
 
-            (S::Confirming(_), E::Confirm(_)) | (S::Reversing(_), E::Reverse(..)) => Ok(None),
+            (S::Confirming(_), E::Confirm(_))
+            | (S::Reversing(_), E::Reverse(..))
+            | (S::Completed, E::Complete) => Ok(None),
 
             (S::Confirming(advice), E::Attempted(attempt)) if advice.is_pending() => Ok(Some(
                 self.with(S::Confirming(attempted(advice, attempt, None))),
@@ -200,6 +217,7 @@ impl Transaction {
             (S::Approved, _) => Err(Conflict::Undecided),
             (S::Declined, _) => Err(Conflict::Declined),
             (S::NotSent, _) => Err(Conflict::NotSent),
+            (S::Completed, _) => Err(Conflict::Completed),
             (S::Confirming(_), _) => Err(Conflict::Confirmed),
             (S::Reversing(_), _) => Err(Conflict::Reversed),
         }

@@ -10,7 +10,7 @@
 
 use crate::api::Declined;
 use crate::api::outcome::{AdviceOutcome, QueryOutcome};
-use crate::model::{ErrorType, LookupOrderResponse, OrderStatus};
+use crate::model::{ErrorType, LookupOrderResponse, Operation, OrderStatus};
 
 use super::{Advice, Settlement, State, Transaction};
 
@@ -109,9 +109,12 @@ pub(crate) fn judge_lookup(
         }
         QueryOutcome::Answered(order) => order,
     };
-    let contradicted = match &transaction.state {
-        State::Confirming(_) => order.status == Some(OrderStatus::Cancelled),
-        _ => order.status == Some(OrderStatus::Redeemed),
+    let contradicted = match (&transaction.state, transaction.operation) {
+        (State::Confirming(_), _) => order.status == Some(OrderStatus::Cancelled),
+        // Whoever reverses the creation of an order that was paid out all the same.
+        (_, Operation::CreateOrder) => order.status == Some(OrderStatus::Redeemed),
+        // A reversed redemption or cancellation leaves an order that may live on.
+        _ => false,
     };
     Verdict::Settle(if contradicted {
         Settlement::Rejected

@@ -1,0 +1,236 @@
+//! The queries and updates, one method each.
+
+use super::query::{Answered, Content, Query};
+use super::{Client, QueryError};
+use crate::model::{
+    AdminMessage, CustomerInfoQuery, ErrorType, ExchangeRate, ExchangeRateQuery, FeeQuoteQuery,
+    FeeQuoteRequest, FeeQuoteResponse, LookupOrderQuery, LookupOrderResponse, Operation,
+    OrderHistoryQuery, OrderHistoryResponse, UpdateOrderPinRequest, UpdateOrderStatusRequest,
+};
+
+/// # Queries and updates
+///
+/// Sent again with growing pauses while the outcome is unknown, until a final answer or until the
+/// [deadline](Client::with_deadline). Nothing of them is stored; dropping the future stops them.
+/// All of them fail as [`QueryError`] says.
+impl Client {
+    /// Looks an order up. Wire name: `lookupOrder`.
+    ///
+    /// # Errors
+    /// [`QueryError::Failed`] with `UNABLE_TO_LOCATE_RECORD` where the upstream knows no such order.
+    pub async fn lookup_order(
+        &self,
+        query: LookupOrderQuery,
+    ) -> Result<LookupOrderResponse, QueryError> {
+        self.ask(query).await
+    }
+
+    /// Tells the receiver that an order's state has changed. Wire name: `updateOrderStatus`.
+    ///
+    /// # Errors
+    /// [`QueryError`]; [`QueryError::NotSupported`] by servers of an earlier version.
+    pub async fn update_order_status(
+        &self,
+        update: UpdateOrderStatusRequest,
+    ) -> Result<(), QueryError> {
+        self.ask(update).await
+    }
+
+    /// Sets a new PIN for an order. The request gets the time of sending where it has none.
+    /// Wire name: `updateOrderPin`.
+    ///
+    /// # Errors
+    /// [`QueryError`]; [`QueryError::NotSupported`] by servers of an earlier version.
+    pub async fn update_order_pin(
+        &self,
+        mut update: UpdateOrderPinRequest,
+    ) -> Result<(), QueryError> {
+        let now = self.core.clock.now();
+        update.time.get_or_insert(now);
+        self.ask(update).await
+    }
+
+    /// Asks what is known of a customer. Wire name: `getCustomerInfo`.
+    ///
+    /// # Errors
+    /// [`QueryError::Failed`] with `UNABLE_TO_LOCATE_RECORD` where the customer is unknown.
+    pub async fn customer_info(
+        &self,
+        query: CustomerInfoQuery,
+    ) -> Result<AdminMessage, QueryError> {
+        self.ask(query).await
+    }
+
+    /// Registers a customer, or changes the record of one. Wire name: `createOrUpdateCustomer`.
+    ///
+    /// A repeat of a registration whose first answer was lost is refused with
+    /// `CUSTOMER_CHECK_FAILED`, as the customer exists by then. The customer is therefore looked up
+    /// before such a failure is reported.
+    ///
+    /// # Errors
+    /// [`QueryError::Failed`] with `CUSTOMER_CHECK_FAILED` where the identity number belongs to
+    /// another customer profile.
+    pub async fn create_or_update_customer(
+        &self,
+        message: AdminMessage,
+    ) -> Result<AdminMessage, QueryError> {
+        let query = customer_of(&message);
+        let Answered {
+            result,
+            possibly_repeated,
+        } = self.ask_noting_repeats(message).await;
+        match (result, query) {
+            (Err(error), Some(query)) if possibly_repeated && is_customer_check(&error) => {
+                self.customer_info(query).await.map_err(|_| error)
+            }
+            (result, _) => result,
+        }
+    }
+
+    /// Asks for the fee on an amount. Wire name: `getFeeQuote`.
+    ///
+    /// # Errors
+    /// [`QueryError::Failed`], for example with `INVALID_AMOUNT`.
+    pub async fn fee_quote(&self, query: FeeQuoteQuery) -> Result<FeeQuoteResponse, QueryError> {
+        self.ask(query).await
+    }
+
+    /// Asks for the fee on an amount, with personal details. Wire name: `getFeeQuote` by POST.
+    ///
+    /// # Errors
+    /// [`QueryError`]; [`QueryError::NotSupported`] by servers of an earlier version.
+    pub async fn fee_quote_by_post(
+        &self,
+        request: FeeQuoteRequest,
+    ) -> Result<FeeQuoteResponse, QueryError> {
+        self.ask(request).await
+    }
+
+    /// Asks for the rate between two currencies. Wire name: `getExchangeRate`.
+    ///
+    /// # Errors
+    /// [`QueryError`]; [`QueryError::NotSupported`] by servers of an earlier version.
+    pub async fn exchange_rate(
+        &self,
+        query: ExchangeRateQuery,
+    ) -> Result<ExchangeRate, QueryError> {
+        self.ask(query).await
+    }
+
+    /// Asks for the orders of a customer. Wire name: `getCustomerOrderHistory`.
+    ///
+    /// # Errors
+    /// [`QueryError`]; [`QueryError::NotSupported`] by servers of an earlier version.
+    pub async fn order_history(
+        &self,
+        query: OrderHistoryQuery,
+    ) -> Result<OrderHistoryResponse, QueryError> {
+        self.ask(query).await
+    }
+}
+
+fn is_customer_check(error: &QueryError) -> bool {
+    match error {
+        QueryError::Failed { failure, .. } => {
+            failure.error_type() == Some(&ErrorType::CustomerCheckFailed)
+        }
+        _ => false,
+    }
+}
+
+/// The query for the customer that `message` is about, where it names an identity number.
+fn customer_of(message: &AdminMessage) -> Option<CustomerInfoQuery> {
+    let details = message.customer_details.as_ref()?;
+    let query = CustomerInfoQuery::builder()
+        .id_number(details.id_number.clone()?)
+        .maybe_id_type(details.id_type.clone())
+        .maybe_id_country_code(details.id_country_code.clone())
+        .maybe_receiver_id(
+            message
+                .receiver
+                .as_ref()
+                .map(|receiver| receiver.id.clone()),
+        );
+    Some(query.build())
+}
+
+impl Query for LookupOrderQuery {
+    const OPERATION: Operation = Operation::LookupOrder;
+    type Answer = LookupOrderResponse;
+
+    fn content(&self) -> Result<Content, serde_json::Error> {
+        Ok(Content::Parameters(self.to_query_pairs()))
+    }
+}
+
+impl Query for CustomerInfoQuery {
+    const OPERATION: Operation = Operation::GetCustomerInfo;
+    type Answer = AdminMessage;
+
+    fn content(&self) -> Result<Content, serde_json::Error> {
+        Ok(Content::Parameters(self.to_query_pairs()))
+    }
+}
+
+impl Query for FeeQuoteQuery {
+    const OPERATION: Operation = Operation::GetFeeQuote;
+    type Answer = FeeQuoteResponse;
+
+    fn content(&self) -> Result<Content, serde_json::Error> {
+        Ok(Content::Parameters(self.to_query_pairs()))
+    }
+}
+
+impl Query for ExchangeRateQuery {
+    const OPERATION: Operation = Operation::GetExchangeRate;
+    type Answer = ExchangeRate;
+
+    fn content(&self) -> Result<Content, serde_json::Error> {
+        Ok(Content::Parameters(self.to_query_pairs()))
+    }
+}
+
+impl Query for OrderHistoryQuery {
+    const OPERATION: Operation = Operation::GetCustomerOrderHistory;
+    type Answer = OrderHistoryResponse;
+
+    fn content(&self) -> Result<Content, serde_json::Error> {
+        Ok(Content::Parameters(self.to_query_pairs()))
+    }
+}
+
+impl Query for FeeQuoteRequest {
+    const OPERATION: Operation = Operation::GetFeeQuoteByPost;
+    type Answer = FeeQuoteResponse;
+
+    fn content(&self) -> Result<Content, serde_json::Error> {
+        Content::body(self)
+    }
+}
+
+impl Query for AdminMessage {
+    const OPERATION: Operation = Operation::CreateOrUpdateCustomer;
+    type Answer = AdminMessage;
+
+    fn content(&self) -> Result<Content, serde_json::Error> {
+        Content::body(self)
+    }
+}
+
+impl Query for UpdateOrderStatusRequest {
+    const OPERATION: Operation = Operation::UpdateOrderStatus;
+    type Answer = ();
+
+    fn content(&self) -> Result<Content, serde_json::Error> {
+        Content::body(self)
+    }
+}
+
+impl Query for UpdateOrderPinRequest {
+    const OPERATION: Operation = Operation::UpdateOrderPin;
+    type Answer = ();
+
+    fn content(&self) -> Result<Content, serde_json::Error> {
+        Content::body(self)
+    }
+}
