@@ -33,19 +33,25 @@ mod advices;
 mod answer;
 mod book;
 mod call;
+mod cancellations;
 mod checks;
 mod customers;
 mod exchange;
 mod faults;
+mod fees;
+mod history;
 mod operation;
 mod orders;
 mod outcome;
+mod rates;
+mod redemptions;
 mod routes;
 mod script;
 mod server;
 mod shapes;
 mod takeover;
 mod time;
+mod updates;
 mod upstream;
 
 use std::{
