@@ -39,6 +39,7 @@ mod customers;
 mod exchange;
 mod faults;
 mod fees;
+mod grammar;
 mod history;
 mod operation;
 mod orders;
@@ -65,6 +66,7 @@ use tokio::sync::Mutex;
 pub use self::{
     book::{Book, Leg, LegState, Message, Order, OrderState, Tally},
     faults::{CannedAnswer, Copy, Fault},
+    grammar::RuleError,
     operation::{Operation, UnknownOperation},
     script::{Rule, RuleDraft},
 };
@@ -93,7 +95,6 @@ impl Simulator {
     }
 
     /// Starts one with settings of your own.
-    #[must_use]
     pub fn builder() -> Builder {
         Builder::default()
     }

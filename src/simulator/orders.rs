@@ -142,20 +142,23 @@ fn given_institutions(desk: &Desk<'_>, call: &Call) -> Result<(), Refusal> {
 }
 
 fn within_limits(amount: i64) -> Result<(), Problem> {
-    match amount {
-        ..=0 => Err(Problem::new(
+    if amount <= 0 {
+        Err(Problem::new(
             "INVALID_AMOUNT",
             "The amount is not above zero",
-        )),
-        ..=LARGEST_A_DAY => Ok(()),
-        ..=LARGEST_A_MONTH => Err(Problem::new(
-            "DAILY_LIMIT_EXCEEDED",
-            "Above the limit of a day",
-        )),
-        _ => Err(Problem::new(
+        ))
+    } else if amount > LARGEST_A_MONTH {
+        Err(Problem::new(
             "MONTHLY_LIMIT_EXCEEDED",
             "Above the limit of a month",
-        )),
+        ))
+    } else if amount > LARGEST_A_DAY {
+        Err(Problem::new(
+            "DAILY_LIMIT_EXCEEDED",
+            "Above the limit of a day",
+        ))
+    } else {
+        Ok(())
     }
 }
 

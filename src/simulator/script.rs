@@ -10,6 +10,9 @@ use super::{faults::Fault, operation::Operation};
 ///
 /// let lose_the_next = Rule::on(Operation::CreateOrder).next(1).fault(Fault::LoseAnswer);
 /// let flaky = Rule::any().probability(0.1).fault(Fault::status(500));
+/// let same: Rule = "create-order:1:lose-answer".parse()?;
+/// assert_eq!(lose_the_next, same);
+/// # Ok::<(), money_transfer_retailer::simulator::RuleError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Rule {
