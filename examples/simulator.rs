@@ -37,6 +37,9 @@ Any user name and password that are not empty are an account; what moves money h
 POST .../testServerAdmin/reset?clientId=USER forgets everything of a user.
 One line is printed for each message: time, operation, ids, status. Ctrl-C ends it.";
 
+/// Messages that are kept in memory, though no one asks for the book here.
+const REMEMBERED: usize = 1_000;
+
 /// What the command line asks for.
 enum Command {
     Help,
@@ -90,6 +93,7 @@ async fn main() -> ExitCode {
 fn command(mut arguments: impl Iterator<Item = String>) -> Result<Command, ArgumentError> {
     let mut builder = Simulator::builder()
         .listen(([127, 0, 0, 1], 8080))
+        .remember(REMEMBERED)
         .observe(print);
     while let Some(argument) = arguments.next() {
         // Both --name value and --name=value are understood.

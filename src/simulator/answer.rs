@@ -80,10 +80,11 @@ impl Answer {
     /// Head and body as they stand on the wire, for connections that are taken over.
     pub(super) fn to_wire(&self) -> (Vec<u8>, Bytes) {
         let status = StatusCode::from_u16(self.status).unwrap_or_default();
-        let mut head = format!(
-            "HTTP/1.1 {status}\r\ncontent-length: {}\r\n",
-            self.body.len()
-        );
+        let mut head = format!("HTTP/1.1 {status}\r\n");
+        // A 204 has no body, and must not speak of the length of one.
+        if status != StatusCode::NO_CONTENT {
+            head.push_str(&format!("content-length: {}\r\n", self.body.len()));
+        }
         for (name, value) in &self.headers {
             head.push_str(&format!("{name}: {value}\r\n"));
         }

@@ -72,7 +72,7 @@ pub use self::{
 };
 use self::{
     server::Server,
-    upstream::{Observer, Shared},
+    upstream::{Observer, Settings, Shared},
 };
 
 /// Where the operations live on the server.
@@ -182,8 +182,7 @@ impl Drop for Simulator {
 #[must_use = "a simulator runs once it is started"]
 pub struct Builder {
     address: SocketAddr,
-    provider_quirks: bool,
-    seed: Option<u64>,
+    settings: Settings,
     rules: Vec<Rule>,
     observer: Option<Observer>,
 }
@@ -192,8 +191,11 @@ impl Default for Builder {
     fn default() -> Self {
         Builder {
             address: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
-            provider_quirks: false,
-            seed: None,
+            settings: Settings {
+                provider_quirks: false,
+                seed: None,
+                remembered: usize::MAX,
+            },
             rules: Vec::new(),
             observer: None,
         }
@@ -210,13 +212,19 @@ impl Builder {
     /// Whether to show the faults of the provider's test server too: it breaks (500 and a page) where fields are
     /// missing that the interface calls optional, and does not know the operations that came after its version.
     pub fn provider_quirks(mut self, on: bool) -> Self {
-        self.provider_quirks = on;
+        self.settings.provider_quirks = on;
         self
     }
 
     /// The seed of all that is random: references, profile ids, fees, and faults with a probability.
     pub fn seed(mut self, seed: u64) -> Self {
-        self.seed = Some(seed);
+        self.settings.seed = Some(seed);
+        self
+    }
+
+    /// How many of the newest messages the book keeps; all of them unless set. For simulators that run for long.
+    pub fn remember(mut self, messages: usize) -> Self {
+        self.settings.remembered = messages;
         self
     }
 
@@ -237,7 +245,7 @@ impl Builder {
     /// # Errors
     /// The address could not be listened on.
     pub async fn start(self) -> io::Result<Simulator> {
-        let shared = Arc::new(Shared::new(self.provider_quirks, self.seed, self.observer));
+        let shared = Arc::new(Shared::new(self.settings, self.observer));
         for rule in self.rules {
             shared.state().script.add(rule);
         }
@@ -254,8 +262,7 @@ impl fmt::Debug for Builder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Builder")
             .field("address", &self.address)
-            .field("provider_quirks", &self.provider_quirks)
-            .field("seed", &self.seed)
+            .field("settings", &self.settings)
             .field("rules", &self.rules)
             .finish_non_exhaustive()
     }
