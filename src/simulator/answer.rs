@@ -138,6 +138,17 @@ impl Problem {
         Problem::format(vec![format!("{field} may not be null")])
     }
 
+    /// FORMAT_ERROR for all the fields that are missing, if any is.
+    pub(super) fn if_missing(fields: &[&str]) -> Result<(), Self> {
+        if fields.is_empty() {
+            return Ok(());
+        }
+        let wrong = fields
+            .iter()
+            .map(|field| format!("{field} may not be null"));
+        Err(Problem::format(wrong.collect()))
+    }
+
     /// The answer: every business error is a 400.
     pub(super) fn answer(self, id: &str, original_id: Option<&str>) -> Answer {
         error_detail(

@@ -5,11 +5,11 @@ use serde_json::json;
 use super::{
     accounts::{Desk, Place, StoredOrder, UNKNOWN},
     answer::{Answer, Problem},
-    book::{Leg, OrderState},
     call::{Call, text},
     customers,
     orders::{echo, identifiers},
     outcome::Outcome,
+    records::{Leg, OrderState},
     redemptions::receiver,
 };
 
@@ -40,8 +40,10 @@ fn cancellable(order: &StoredOrder, call: &Call) -> Result<(), Problem> {
     if id_number.is_some() && id_number != text(&order.request, "/senderDetails/idNumber") {
         return Err(customers::CHECK_FAILED);
     }
-    let pin_block = call.text("/pin/pinBlock");
-    if pin_block.is_some() && order.pin_block.is_some() && pin_block != order.pin_block.as_deref() {
+    if call
+        .text("/pin/pinBlock")
+        .is_some_and(|given| !order.takes_pin(given))
+    {
         return Err(OTHER_PIN);
     }
     Ok(())

@@ -90,14 +90,8 @@ fn nine_tenths(total: i64) -> i64 {
 fn given(no_amount: bool, no_flag: bool) -> Result<(), Problem> {
     let missing = [(no_amount, "amount"), (no_flag, "amountIncludesFee")];
     let named = missing.iter().filter(|(is_missing, _)| *is_missing);
-    let wrong: Vec<String> = named
-        .map(|(_, name)| format!("{name} may not be null"))
-        .collect();
-    if wrong.is_empty() {
-        Ok(())
-    } else {
-        Err(Problem::format(wrong))
-    }
+    let named: Vec<&str> = named.map(|(_, name)| *name).collect();
+    Problem::if_missing(&named)
 }
 
 /// A number in a query that is none leads to a page that does not exist.

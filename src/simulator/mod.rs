@@ -45,6 +45,7 @@ mod operation;
 mod orders;
 mod outcome;
 mod rates;
+mod records;
 mod redemptions;
 mod routes;
 mod script;
@@ -64,10 +65,11 @@ use std::{
 use tokio::sync::Mutex;
 
 pub use self::{
-    book::{Book, Leg, LegState, Message, Order, OrderState, Tally},
+    book::{Book, Message, Tally},
     faults::{CannedAnswer, Copy, Fault},
     grammar::RuleError,
     operation::{Operation, UnknownOperation},
+    records::{Leg, LegState, Order, OrderState},
     script::{Rule, RuleDraft},
 };
 use self::{
@@ -86,7 +88,8 @@ pub struct Simulator {
 }
 
 impl Simulator {
-    /// Starts a simulator on a free port of this machine, on the tokio runtime that this is called from.
+    /// Starts a simulator on a free port of this machine, on the tokio runtime that this is called from (with I/O and
+    /// time enabled).
     ///
     /// # Errors
     /// No port could be had.
@@ -118,7 +121,7 @@ impl Simulator {
     }
 
     /// Waits until the book is as wanted, and returns it. Waits for ever if it never is: bound it with a timeout.
-    pub async fn wait_until(&self, wanted: impl Fn(&Book) -> bool) -> Book {
+    pub async fn wait_until(&self, mut wanted: impl FnMut(&Book) -> bool) -> Book {
         let mut changes = self.shared.watch();
         loop {
             // Marked as seen before looking, so that a change in between is not missed.

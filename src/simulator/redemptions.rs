@@ -5,10 +5,10 @@ use serde_json::{Value, json};
 use super::{
     accounts::{Account, Desk, Place, UNKNOWN},
     answer::{Answer, Problem},
-    book::{Leg, OrderState},
     call::Call,
     orders::{amount, echo, identifiers, own_client_id},
     outcome::{Outcome, Refusal},
+    records::{Leg, OrderState},
 };
 
 /// Wrong PINs that are answered as such; after them the retries are used up.
@@ -46,15 +46,7 @@ pub(super) fn redeem(desk: &mut Desk<'_>, call: &Call) -> Outcome {
 fn given_all(call: &Call) -> Result<(), Problem> {
     let is_missing = |name: &&str| call.json.get(*name).is_none();
     let missing: Vec<&str> = ["amount", "pin"].into_iter().filter(is_missing).collect();
-    if missing.is_empty() {
-        return Ok(());
-    }
-    Err(Problem::format(
-        missing
-            .iter()
-            .map(|name| format!("{name} may not be null"))
-            .collect(),
-    ))
+    Problem::if_missing(&missing)
 }
 
 /// What an order must be for money to go out on it, or for its PIN to change.
@@ -84,14 +76,12 @@ fn right_amount(desk: &Desk<'_>, order: usize, call: &Call) -> Result<(), Refusa
     Err(OTHER_AMOUNT.into())
 }
 
-/// An order that was made without a PIN is paid out on any.
 fn right_pin(desk: &mut Desk<'_>, order: usize, call: &Call) -> Result<(), Refusal> {
     let Some(given) = call.text("/pin/pinBlock") else {
         return Err(desk.missing("pin"));
     };
     let order = &mut desk.account.orders[order];
-    let is_right = |own: &String| own.eq_ignore_ascii_case(given);
-    if order.pin_block.as_ref().is_none_or(is_right) {
+    if order.takes_pin(given) {
         return Ok(());
     }
     order.wrong_pins = order.wrong_pins.saturating_add(1);

@@ -32,7 +32,7 @@ pub(super) fn run(desk: &mut Desk<'_>, call: &Call) -> Outcome {
 pub(super) fn unknown_to_the_provider(operation: Operation) -> Option<Answer> {
     match operation {
         Operation::UpdateOrderStatus | Operation::UpdateOrderPin => Some(Answer::empty(404)),
-        Operation::GetFeeQuoteByPost => Some(Answer::html(405)),
+        Operation::GetFeeQuoteByPost => Some(Answer::html(405).with(http::header::ALLOW, "GET")),
         Operation::CancelOrder
         | Operation::CancelOrderReversal
         | Operation::GetExchangeRate

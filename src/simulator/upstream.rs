@@ -191,16 +191,16 @@ impl Upstream {
         answer
     }
 
-    /// First what any server looks at (content type, credentials, syntax), then the rules.
+    /// First what any server looks at (the path, content type, credentials, syntax), then the rules.
     fn decide(&mut self, call: &Call) -> Outcome {
-        let has_body = call.operation.method() != http::Method::GET;
-        if has_body && !call.says_json {
-            return Err(Answer::html(415).into());
-        }
         if self.provider_quirks
             && let Some(answer) = routes::unknown_to_the_provider(call.operation)
         {
             return Ok(answer);
+        }
+        let has_body = call.operation.method() != http::Method::GET;
+        if has_body && !call.says_json {
+            return Err(Answer::html(415).into());
         }
         let account = call.account.clone().ok_or(NOT_AUTHENTICATED)?;
         if has_body && !call.is_json {
