@@ -10,11 +10,11 @@ use fastrand::Rng;
 use serde_json::Value;
 
 use super::{
-    answer::Problem,
-    book::{Leg, LegState, Order},
+    answer::{Answer, Problem},
     call::Call,
     customers::Customer,
     outcome::Refusal,
+    records::{Leg, LegState, Order, OrderState},
     upstream::random_uuid,
 };
 
@@ -69,7 +69,7 @@ impl Desk<'_> {
     /// A missing field that breaks the provider's server, and is a format error anywhere else.
     pub(super) fn missing(&self, field: &str) -> Refusal {
         if self.provider_quirks {
-            super::answer::Answer::internal_fault().into()
+            Answer::internal_fault().into()
         } else {
             Problem::missing(field).into()
         }
@@ -185,9 +185,14 @@ impl StoredOrder {
         Arc::make_mut(&mut self.shown)
     }
 
+    /// Whether this PIN block is the order's. One that was made without a PIN takes any.
+    pub(super) fn takes_pin(&self, given: &str) -> bool {
+        let own = self.pin_block.as_ref();
+        own.is_none_or(|own| own.eq_ignore_ascii_case(given))
+    }
+
     /// The status that a lookup answers.
     pub(super) fn status(&self) -> &str {
-        use super::book::OrderState;
         match self.shown.state() {
             OrderState::Reversed | OrderState::Cancelled => "CANCELLED",
             OrderState::Redeemed => "REDEEMED",

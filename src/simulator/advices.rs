@@ -3,10 +3,10 @@
 use super::{
     accounts::{Advice, DECIDED_OTHERWISE, Desk, Place},
     answer::{Answer, Problem},
-    book::LegState,
     call::Call,
     operation::Operation,
     outcome::Outcome,
+    records::LegState,
 };
 
 /// Confirms or reverses a request.

@@ -80,10 +80,11 @@ impl Answer {
     /// Head and body as they stand on the wire, for connections that are taken over.
     pub(super) fn to_wire(&self) -> (Vec<u8>, Bytes) {
         let status = StatusCode::from_u16(self.status).unwrap_or_default();
-        let mut head = format!(
-            "HTTP/1.1 {status}\r\ncontent-length: {}\r\n",
-            self.body.len()
-        );
+        let mut head = format!("HTTP/1.1 {status}\r\n");
+        // A 204 has no body, and must not speak of the length of one.
+        if status != StatusCode::NO_CONTENT {
+            head.push_str(&format!("content-length: {}\r\n", self.body.len()));
+        }
         for (name, value) in &self.headers {
             head.push_str(&format!("{name}: {value}\r\n"));
         }
@@ -135,6 +136,17 @@ impl Problem {
     /// FORMAT_ERROR for one missing field.
     pub(super) fn missing(field: &str) -> Self {
         Problem::format(vec![format!("{field} may not be null")])
+    }
+
+    /// FORMAT_ERROR for all the fields that are missing, if any is.
+    pub(super) fn if_missing(fields: &[&str]) -> Result<(), Self> {
+        if fields.is_empty() {
+            return Ok(());
+        }
+        let wrong = fields
+            .iter()
+            .map(|field| format!("{field} may not be null"));
+        Err(Problem::format(wrong.collect()))
     }
 
     /// The answer: every business error is a 400.

@@ -246,7 +246,7 @@ impl From<CannedAnswer> for Answer {
             .into_iter()
             .filter_map(|(name, value)| Some((name.parse().ok()?, value)));
         Answer {
-            status: if (100..1000).contains(&canned.status) {
+            status: if (200..1000).contains(&canned.status) {
                 canned.status
             } else {
                 500

@@ -78,7 +78,7 @@ pub struct CannedAnswer {
 }
 
 impl CannedAnswer {
-    /// A status (100 to 999) with an empty body; any other number is answered as 500.
+    /// A final status (200 to 999) with an empty body; any other number is answered as 500.
     #[must_use]
     pub fn status(status: u16) -> Self {
         CannedAnswer {

@@ -33,19 +33,27 @@ mod advices;
 mod answer;
 mod book;
 mod call;
+mod cancellations;
 mod checks;
 mod customers;
 mod exchange;
 mod faults;
+mod fees;
+mod grammar;
+mod history;
 mod operation;
 mod orders;
 mod outcome;
+mod rates;
+mod records;
+mod redemptions;
 mod routes;
 mod script;
 mod server;
 mod shapes;
 mod takeover;
 mod time;
+mod updates;
 mod upstream;
 
 use std::{
@@ -57,14 +65,16 @@ use std::{
 use tokio::sync::Mutex;
 
 pub use self::{
-    book::{Book, Leg, LegState, Message, Order, OrderState, Tally},
+    book::{Book, Message, Tally},
     faults::{CannedAnswer, Copy, Fault},
+    grammar::RuleError,
     operation::{Operation, UnknownOperation},
+    records::{Leg, LegState, Order, OrderState},
     script::{Rule, RuleDraft},
 };
 use self::{
     server::Server,
-    upstream::{Observer, Shared},
+    upstream::{Observer, Settings, Shared},
 };
 
 /// Where the operations live on the server.
@@ -78,7 +88,8 @@ pub struct Simulator {
 }
 
 impl Simulator {
-    /// Starts a simulator on a free port of this machine, on the tokio runtime that this is called from.
+    /// Starts a simulator on a free port of this machine, on the tokio runtime that this is called from (with I/O and
+    /// time enabled).
     ///
     /// # Errors
     /// No port could be had.
@@ -87,7 +98,6 @@ impl Simulator {
     }
 
     /// Starts one with settings of your own.
-    #[must_use]
     pub fn builder() -> Builder {
         Builder::default()
     }
@@ -111,7 +121,7 @@ impl Simulator {
     }
 
     /// Waits until the book is as wanted, and returns it. Waits for ever if it never is: bound it with a timeout.
-    pub async fn wait_until(&self, wanted: impl Fn(&Book) -> bool) -> Book {
+    pub async fn wait_until(&self, mut wanted: impl FnMut(&Book) -> bool) -> Book {
         let mut changes = self.shared.watch();
         loop {
             // Marked as seen before looking, so that a change in between is not missed.
@@ -175,8 +185,7 @@ impl Drop for Simulator {
 #[must_use = "a simulator runs once it is started"]
 pub struct Builder {
     address: SocketAddr,
-    provider_quirks: bool,
-    seed: Option<u64>,
+    settings: Settings,
     rules: Vec<Rule>,
     observer: Option<Observer>,
 }
@@ -185,8 +194,11 @@ impl Default for Builder {
     fn default() -> Self {
         Builder {
             address: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
-            provider_quirks: false,
-            seed: None,
+            settings: Settings {
+                provider_quirks: false,
+                seed: None,
+                remembered: usize::MAX,
+            },
             rules: Vec::new(),
             observer: None,
         }
@@ -203,13 +215,19 @@ impl Builder {
     /// Whether to show the faults of the provider's test server too: it breaks (500 and a page) where fields are
     /// missing that the interface calls optional, and does not know the operations that came after its version.
     pub fn provider_quirks(mut self, on: bool) -> Self {
-        self.provider_quirks = on;
+        self.settings.provider_quirks = on;
         self
     }
 
     /// The seed of all that is random: references, profile ids, fees, and faults with a probability.
     pub fn seed(mut self, seed: u64) -> Self {
-        self.seed = Some(seed);
+        self.settings.seed = Some(seed);
+        self
+    }
+
+    /// How many of the newest messages the book keeps; all of them unless set. For simulators that run for long.
+    pub fn remember(mut self, messages: usize) -> Self {
+        self.settings.remembered = messages;
         self
     }
 
@@ -230,7 +248,7 @@ impl Builder {
     /// # Errors
     /// The address could not be listened on.
     pub async fn start(self) -> io::Result<Simulator> {
-        let shared = Arc::new(Shared::new(self.provider_quirks, self.seed, self.observer));
+        let shared = Arc::new(Shared::new(self.settings, self.observer));
         for rule in self.rules {
             shared.state().script.add(rule);
         }
@@ -247,8 +265,7 @@ impl fmt::Debug for Builder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Builder")
             .field("address", &self.address)
-            .field("provider_quirks", &self.provider_quirks)
-            .field("seed", &self.seed)
+            .field("settings", &self.settings)
             .field("rules", &self.rules)
             .finish_non_exhaustive()
     }

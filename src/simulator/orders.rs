@@ -7,10 +7,10 @@ use serde_json::{Value, json};
 use super::{
     accounts::{Account, Desk, Place, StoredOrder, UNKNOWN},
     answer::{Answer, Problem},
-    book::{Leg, Order},
     call::{Call, text},
     customers,
     outcome::{Outcome, Refusal},
+    records::{Leg, Order},
     time,
 };
 
@@ -121,15 +121,7 @@ fn given_all(call: &Call) -> Result<(), Problem> {
     if call.json["newCustomer"] == true && call.text("/senderDetails/idNumber").is_none() {
         missing.push("senderDetails.idNumber");
     }
-    if missing.is_empty() {
-        return Ok(());
-    }
-    Err(Problem::format(
-        missing
-            .iter()
-            .map(|name| format!("{name} may not be null"))
-            .collect(),
-    ))
+    Problem::if_missing(&missing)
 }
 
 fn given_institutions(desk: &Desk<'_>, call: &Call) -> Result<(), Refusal> {
@@ -142,20 +134,23 @@ fn given_institutions(desk: &Desk<'_>, call: &Call) -> Result<(), Refusal> {
 }
 
 fn within_limits(amount: i64) -> Result<(), Problem> {
-    match amount {
-        ..=0 => Err(Problem::new(
+    if amount <= 0 {
+        Err(Problem::new(
             "INVALID_AMOUNT",
             "The amount is not above zero",
-        )),
-        ..=LARGEST_A_DAY => Ok(()),
-        ..=LARGEST_A_MONTH => Err(Problem::new(
-            "DAILY_LIMIT_EXCEEDED",
-            "Above the limit of a day",
-        )),
-        _ => Err(Problem::new(
+        ))
+    } else if amount > LARGEST_A_MONTH {
+        Err(Problem::new(
             "MONTHLY_LIMIT_EXCEEDED",
             "Above the limit of a month",
-        )),
+        ))
+    } else if amount > LARGEST_A_DAY {
+        Err(Problem::new(
+            "DAILY_LIMIT_EXCEEDED",
+            "Above the limit of a day",
+        ))
+    } else {
+        Ok(())
     }
 }
 

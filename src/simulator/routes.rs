@@ -1,14 +1,16 @@
 //! Which rule serves which operation.
 
 use super::{
-    accounts::Desk, advices, answer::Answer, call::Call, customers, operation::Operation, orders,
-    outcome::Outcome,
+    accounts::Desk, advices, answer::Answer, call::Call, cancellations, customers, fees, history,
+    operation::Operation, orders, outcome::Outcome, rates, redemptions, updates,
 };
 
 /// Runs the operation's rule.
 pub(super) fn run(desk: &mut Desk<'_>, call: &Call) -> Outcome {
     match call.operation {
         Operation::CreateOrder => orders::create(desk, call),
+        Operation::RedeemOrder => redemptions::redeem(desk, call),
+        Operation::CancelOrder => cancellations::cancel(desk, call),
         Operation::ConfirmPayment
         | Operation::ReversePayment
         | Operation::ConfirmRedeem
@@ -17,7 +19,12 @@ pub(super) fn run(desk: &mut Desk<'_>, call: &Call) -> Outcome {
         Operation::LookupOrder => orders::lookup(desk, call),
         Operation::GetCustomerInfo => customers::info(desk, call),
         Operation::CreateOrUpdateCustomer => customers::create_or_update(desk, call),
-        _ => Ok(Answer::html(404)),
+        Operation::UpdateOrderStatus => updates::status(desk, call),
+        Operation::UpdateOrderPin => updates::pin(desk, call),
+        Operation::GetFeeQuote => fees::quote(desk, call),
+        Operation::GetFeeQuoteByPost => fees::quote_by_post(desk, call),
+        Operation::GetExchangeRate => rates::rate(call),
+        Operation::GetCustomerOrderHistory => history::history(desk, call),
     }
 }
 
@@ -25,7 +32,7 @@ pub(super) fn run(desk: &mut Desk<'_>, call: &Call) -> Outcome {
 pub(super) fn unknown_to_the_provider(operation: Operation) -> Option<Answer> {
     match operation {
         Operation::UpdateOrderStatus | Operation::UpdateOrderPin => Some(Answer::empty(404)),
-        Operation::GetFeeQuoteByPost => Some(Answer::html(405)),
+        Operation::GetFeeQuoteByPost => Some(Answer::html(405).with(http::header::ALLOW, "GET")),
         Operation::CancelOrder
         | Operation::CancelOrderReversal
         | Operation::GetExchangeRate

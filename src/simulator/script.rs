@@ -10,6 +10,9 @@ use super::{faults::Fault, operation::Operation};
 ///
 /// let lose_the_next = Rule::on(Operation::CreateOrder).next(1).fault(Fault::LoseAnswer);
 /// let flaky = Rule::any().probability(0.1).fault(Fault::status(500));
+/// let same: Rule = "create-order:1:lose-answer".parse()?;
+/// assert_eq!(lose_the_next, same);
+/// # Ok::<(), money_transfer_retailer::simulator::RuleError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Rule {
@@ -68,13 +71,14 @@ impl RuleDraft {
         self
     }
 
-    /// The n-th message from now on (1 is the next one), and no other.
+    /// The n-th message from now on (1 is the next one), and no other. If an older rule decides that one, this rule
+    /// is over without effect.
     pub fn nth(mut self, n: u64) -> Self {
         self.when = When::Nth(n);
         self
     }
 
-    /// The next k messages.
+    /// The next k messages that no older rule decides: two rules for the next message are for one each, in turn.
     pub fn next(mut self, k: u64) -> Self {
         self.when = When::Next(k);
         self
@@ -113,7 +117,7 @@ impl Script {
         self.rules.clear();
     }
 
-    /// The fault that this message meets. Every rule that the message fits counts it, whichever decides.
+    /// The fault that this message meets.
     pub(super) fn choose(
         &mut self,
         operation: Operation,
@@ -121,16 +125,17 @@ impl Script {
         random: &mut fastrand::Rng,
     ) -> Option<Fault> {
         let mut chosen = None;
-        for (rule, seen) in &mut self.rules {
-            if !rule.fits(operation, request_id) {
+        for (rule, counted) in &mut self.rules {
+            if !rule.fits(operation, request_id) || (chosen.is_some() && !rule.when.counts_all()) {
                 continue;
             }
-            *seen += 1;
-            if chosen.is_none() && rule.when.applies(*seen, random) {
+            *counted += 1;
+            if chosen.is_none() && rule.when.applies(*counted, random) {
                 chosen = Some(rule.fault.clone());
             }
         }
-        self.rules.retain(|(rule, seen)| !rule.when.is_over(*seen));
+        self.rules
+            .retain(|(rule, counted)| !rule.when.is_over(*counted));
         chosen
     }
 }
@@ -144,19 +149,25 @@ impl Rule {
 }
 
 impl When {
-    fn applies(self, seen: u64, random: &mut fastrand::Rng) -> bool {
+    fn applies(self, counted: u64, random: &mut fastrand::Rng) -> bool {
         match self {
             When::Always => true,
-            When::Nth(n) => seen == n,
-            When::Next(k) => seen <= k,
+            When::Nth(n) => counted == n,
+            When::Next(k) => counted <= k,
             When::Probability(p) => random.f64() < p,
         }
     }
 
-    fn is_over(self, seen: u64) -> bool {
+    /// Whether messages that an older rule decides count too. They do not for `Next`, so that two rules for the next
+    /// message are for one message each, in turn.
+    fn counts_all(self) -> bool {
+        matches!(self, When::Nth(_))
+    }
+
+    fn is_over(self, counted: u64) -> bool {
         match self {
             When::Always | When::Probability(_) => false,
-            When::Nth(n) | When::Next(n) => seen >= n,
+            When::Nth(n) | When::Next(n) => counted >= n,
         }
     }
 }

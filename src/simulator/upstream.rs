@@ -1,7 +1,7 @@
 //! The upstream's state: accounts, script and book under one lock, which is never held across an await.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, VecDeque},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -23,6 +23,15 @@ use super::{
 /// Called with each message once it is over: answered, given up, or cut.
 pub(super) type Observer = Box<dyn Fn(&Message) + Send + Sync>;
 
+/// What is chosen before the start.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Settings {
+    pub(super) provider_quirks: bool,
+    pub(super) seed: Option<u64>,
+    /// How many messages the book keeps.
+    pub(super) remembered: usize,
+}
+
 /// What the connections and the simulator's owner share.
 pub(super) struct Shared {
     state: Mutex<Upstream>,
@@ -35,7 +44,10 @@ pub(super) struct Shared {
 pub(super) struct Upstream {
     accounts: HashMap<AccountName, Account>,
     pub(super) script: Script,
-    messages: Vec<Arc<Message>>,
+    messages: VecDeque<Arc<Message>>,
+    /// How many messages were dropped from the front, so that numbers stay what they were.
+    dropped: usize,
+    remembered: usize,
     strays: u64,
     random: Rng,
     orders_made: u64,
@@ -43,19 +55,17 @@ pub(super) struct Upstream {
 }
 
 impl Shared {
-    pub(super) fn new(
-        provider_quirks: bool,
-        seed: Option<u64>,
-        observer: Option<Observer>,
-    ) -> Self {
+    pub(super) fn new(settings: Settings, observer: Option<Observer>) -> Self {
         let upstream = Upstream {
             accounts: HashMap::new(),
             script: Script::default(),
-            messages: Vec::new(),
+            messages: VecDeque::new(),
+            dropped: 0,
+            remembered: settings.remembered,
             strays: 0,
-            random: seed.map_or_else(Rng::new, Rng::with_seed),
+            random: settings.seed.map_or_else(Rng::new, Rng::with_seed),
             orders_made: 0,
-            provider_quirks,
+            provider_quirks: settings.provider_quirks,
         };
         Shared {
             state: Mutex::new(upstream),
@@ -101,7 +111,7 @@ impl Shared {
         let Some(observer) = &self.observer else {
             return;
         };
-        let message = self.state().messages.get(number).cloned();
+        let message = self.state().message(number).cloned();
         if let Some(message) = message {
             observer(&message);
         }
@@ -141,7 +151,7 @@ impl Upstream {
         let fault = self
             .script
             .choose(call.operation, call.request_id(), &mut self.random);
-        self.messages.push(Arc::new(Message {
+        self.messages.push_back(Arc::new(Message {
             operation: call.operation,
             user: call.user().to_owned(),
             body: call.body.clone(),
@@ -153,7 +163,17 @@ impl Upstream {
             error_type: None,
             fault: fault.clone(),
         }));
-        (self.messages.len() - 1, fault)
+        let number = self.dropped + self.messages.len() - 1;
+        while self.messages.len() > self.remembered {
+            self.messages.pop_front();
+            self.dropped += 1;
+        }
+        (number, fault)
+    }
+
+    /// The message of this number, as long as it is remembered.
+    fn message(&mut self, number: usize) -> Option<&mut Arc<Message>> {
+        self.messages.get_mut(number.checked_sub(self.dropped)?)
     }
 
     fn process(&mut self, number: usize, call: &Call) -> Answer {
@@ -162,7 +182,7 @@ impl Upstream {
             Err(Refusal::Answer(answer)) => *answer,
             Err(Refusal::Problem(problem)) => self.error(problem, call),
         };
-        if let Some(message) = self.messages.get_mut(number) {
+        if let Some(message) = self.message(number) {
             let message = Arc::make_mut(message);
             message.processed += 1;
             message.accepted += u32::from(answer.is_success());
@@ -171,16 +191,16 @@ impl Upstream {
         answer
     }
 
-    /// First what any server looks at (content type, credentials, syntax), then the rules.
+    /// First what any server looks at (the path, content type, credentials, syntax), then the rules.
     fn decide(&mut self, call: &Call) -> Outcome {
-        let has_body = call.operation.method() != http::Method::GET;
-        if has_body && !call.says_json {
-            return Err(Answer::html(415).into());
-        }
         if self.provider_quirks
             && let Some(answer) = routes::unknown_to_the_provider(call.operation)
         {
             return Ok(answer);
+        }
+        let has_body = call.operation.method() != http::Method::GET;
+        if has_body && !call.says_json {
+            return Err(Answer::html(415).into());
         }
         let account = call.account.clone().ok_or(NOT_AUTHENTICATED)?;
         if has_body && !call.is_json {
@@ -206,7 +226,7 @@ impl Upstream {
     }
 
     fn answered(&mut self, number: usize, answer: &Answer) {
-        if let Some(message) = self.messages.get_mut(number) {
+        if let Some(message) = self.message(number) {
             let message = Arc::make_mut(message);
             message.answered = Some(answer.status);
             if answer.error_type.is_some() {
@@ -220,7 +240,7 @@ impl Upstream {
         let mut orders: Vec<_> = stored.map(|order| Arc::clone(&order.shown)).collect();
         orders.sort_unstable_by_key(|order| order.number);
         Book {
-            messages: self.messages.clone(),
+            messages: self.messages.iter().cloned().collect(),
             orders,
             strays: self.strays,
         }

@@ -1,5 +1,6 @@
 //! A plain HTTP client with a till's messages, for the simulator's tests.
-#![allow(dead_code)]
+// Each test file uses a part of it.
+#![allow(dead_code, unreachable_pub)]
 
 use std::sync::atomic::{AtomicU64, Ordering};
 

@@ -1,0 +1,136 @@
+//! getCustomerOrderHistory: the orders of one customer, narrowed by whatever the query gives.
+
+use chrono::{DateTime, Utc};
+use serde_json::{Value, json};
+
+use super::{
+    accounts::{Desk, StoredOrder, UNKNOWN},
+    answer::{Answer, Problem},
+    call::{Call, text},
+    outcome::{Outcome, Refusal},
+    shapes::STATUSES,
+    time,
+};
+
+/// getCustomerOrderHistory.
+pub(super) fn history(desk: &mut Desk<'_>, call: &Call) -> Outcome {
+    let Some(profile_id) = call.parameter("customerProfileId") else {
+        return Err(Problem::missing("customerProfileId").into());
+    };
+    let filter = Filter::read(call)?;
+    let customer = desk.account.customer(profile_id).ok_or(UNKNOWN)?;
+    let of_customer =
+        |order: &&StoredOrder| order.customer_profile_id.as_deref() == Some(profile_id);
+    let orders = desk.account.orders.iter().filter(of_customer);
+    let entries: Vec<Value> = orders
+        .filter(|order| filter.lets_through(order))
+        .map(entry)
+        .collect();
+    Ok(Answer::json(
+        200,
+        json!({
+            "originator": customer.record["originator"],
+            "receiver": customer.record["receiver"],
+            "orders": entries,
+        }),
+    ))
+}
+
+/// What the query asks of an order.
+struct Filter<'a> {
+    /// Members of the request with the text they must have.
+    texts: Vec<(&'static str, &'a str)>,
+    from: Option<DateTime<Utc>>,
+    to: Option<DateTime<Utc>>,
+    status: Option<&'a str>,
+    payment: Option<Payment<'a>>,
+}
+
+/// How the recipient is paid: the kind of account, and one of its members with its value.
+struct Payment<'a> {
+    kind: &'a str,
+    name: &'a str,
+    value: &'a str,
+}
+
+const TEXTS: &[(&str, &str)] = &[
+    ("receiverId", "/receiver/id"),
+    ("merchantId", "/originator/merchant/merchantId"),
+    ("originatorInstId", "/originator/institution/id"),
+];
+
+impl<'a> Filter<'a> {
+    fn read(call: &'a Call) -> Result<Self, Refusal> {
+        let status = call.parameter("status");
+        if status.is_some_and(|status| !STATUSES.contains(&status)) {
+            return Err(Answer::html(404).into());
+        }
+        let given =
+            |(name, pointer): &(&str, &'static str)| Some((*pointer, call.parameter(name)?));
+        Ok(Filter {
+            texts: TEXTS.iter().filter_map(given).collect(),
+            from: moment(call.parameter("fromDateTime"))?,
+            to: moment(call.parameter("toDateTime"))?,
+            status,
+            payment: Payment::read(call)?,
+        })
+    }
+
+    /// The first moment is included, the last is not.
+    fn lets_through(&self, order: &StoredOrder) -> bool {
+        let fits = |(pointer, wanted): &(&str, &str)| text(&order.request, pointer) == Some(wanted);
+        self.texts.iter().all(fits)
+            && self.from.is_none_or(|from| order.time >= Some(from))
+            && self.to.is_none_or(|to| order.time < Some(to))
+            && self.status.is_none_or(|status| order.status() == status)
+            && self
+                .payment
+                .as_ref()
+                .is_none_or(|payment| payment.fits(order))
+    }
+}
+
+impl<'a> Payment<'a> {
+    /// The name and the value are required with the kind.
+    fn read(call: &'a Call) -> Result<Option<Self>, Problem> {
+        let Some(kind) = call.parameter("paymentType") else {
+            return Ok(None);
+        };
+        let required = |name: &str| call.parameter(name).ok_or_else(|| Problem::missing(name));
+        Ok(Some(Payment {
+            kind,
+            name: required("paymentIdentifierName")?,
+            value: required("paymentIdentifierValue")?,
+        }))
+    }
+
+    fn fits(&self, order: &StoredOrder) -> bool {
+        let account = &order.request["recipientDetails"]["accountDetails"];
+        let has =
+            |name: &str, value: &str| account.get(name).and_then(Value::as_str) == Some(value);
+        has("type", self.kind) && has(self.name, self.value)
+    }
+}
+
+/// A time in a query that is none leads to a page that does not exist.
+fn moment(given: Option<&str>) -> Result<Option<DateTime<Utc>>, Refusal> {
+    match given.map(time::read) {
+        Some(None) => Err(Answer::html(404).into()),
+        Some(moment) => Ok(moment),
+        None => Ok(None),
+    }
+}
+
+fn entry(order: &StoredOrder) -> Value {
+    json!({
+        "amount": order.request["amount"],
+        "status": order.status(),
+        "statusDescription": order.told.as_ref().and_then(|told| told.description.clone()),
+        "originator": order.request["originator"],
+        "receiver": order.request["receiver"],
+        "settlementEntity": order.request["settlementEntity"],
+        "orderRedeemRef": order.shown.redeem_ref,
+        "orderRedeemRefAlt": order.redeem_ref_alt,
+        "orderId": order.shown.leg.request_id,
+    })
+}

@@ -1,0 +1,383 @@
+//! What the simulator promises of the wire: syntax, headers, formats, pages.
+#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
+
+#[path = "simulator/till.rs"]
+mod till;
+
+use money_transfer_retailer::simulator::{Operation, Simulator};
+use reqwest::Method;
+use serde_json::{Value, json};
+use till::{Answer, Till, answer, id, with_json};
+
+fn assert_page(answer: &Answer, status: u16) {
+    assert_eq!(answer.status, status, "{answer:?}");
+    assert!(answer.content_type.starts_with("text/html"), "{answer:?}");
+    assert!(answer.text.contains("<html>"), "{answer:?}");
+}
+
+#[tokio::test]
+async fn an_unknown_path_is_a_page() {
+    let till = Till::open().await;
+    assert_page(&till.get("/nowhere").await, 404);
+    assert_page(&till.get("/").await, 404);
+    let outside = format!("http://{}/orders", till.simulator.address());
+    assert_page(&answer(till.client.get(outside)).await.unwrap(), 404);
+    assert_eq!(till.simulator.book().strays(), 3);
+    assert!(till.simulator.book().is_empty());
+}
+
+#[tokio::test]
+async fn a_method_that_a_path_does_not_have_is_a_405_that_names_the_others() {
+    let till = Till::open().await;
+    let deleted = answer(till.request(Method::DELETE, "/orders"))
+        .await
+        .unwrap();
+    assert_page(&deleted, 405);
+    assert_eq!(deleted.headers["allow"], "POST, GET");
+}
+
+#[tokio::test]
+async fn a_trailing_slash_is_the_same_path() {
+    let till = Till::open().await;
+    assert_eq!(till.post("/orders/", &till.order(1)).await.status, 201);
+    assert_eq!(
+        till.get("/admin/fees/?amount=1&amountIncludesFee=true")
+            .await
+            .status,
+        200
+    );
+}
+
+#[tokio::test]
+async fn another_content_type_than_json_is_a_415_page() {
+    let till = Till::open().await;
+    let order = till.order(1).to_string();
+    let as_text = till
+        .request(Method::POST, "/orders")
+        .header("content-type", "text/plain");
+    assert_page(&answer(as_text.body(order.clone())).await.unwrap(), 415);
+    assert_page(
+        &answer(till.request(Method::POST, "/orders").body(order.clone()))
+            .await
+            .unwrap(),
+        415,
+    );
+    let with_charset = till
+        .request(Method::POST, "/orders")
+        .header("content-type", "Application/JSON; charset=UTF-8");
+    assert_eq!(answer(with_charset.body(order)).await.unwrap().status, 201);
+}
+
+#[tokio::test]
+async fn missing_or_unreadable_credentials_are_an_authentication_error() {
+    let till = Till::open().await;
+    let order = till.order(1);
+    let url = format!("{}/orders", till.simulator.base_url());
+    let post = || with_json(till.client.post(&url), &order);
+    for request in [
+        post(),
+        post().basic_auth("", Some("secret")),
+        post().basic_auth(till::USER, Some("")),
+        post().header("authorization", "Bearer abc"),
+        post().header("authorization", "Basic !!!"),
+    ] {
+        let refused = answer(request).await.unwrap();
+        assert_eq!(refused.error(), (400, "AUTHENTICATION_ERROR"));
+        assert_eq!(refused.json["id"], order["id"]);
+    }
+    assert_eq!(till.simulator.book().orders().count(), 0);
+}
+
+#[tokio::test]
+async fn a_body_that_is_no_json_is_a_400_in_plain_text() {
+    let till = Till::open().await;
+    for body in ["{", "", "[]", "\"text\"", "{\"amount\": 7}", "\u{0}"] {
+        let request = till
+            .request(Method::POST, "/orders")
+            .header("content-type", "application/json");
+        let refused = answer(request.body(body)).await.unwrap();
+        assert_eq!(
+            (refused.status, refused.content_type.as_str()),
+            (400, "text/plain"),
+            "{body}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_member_of_the_wrong_kind_is_a_400_in_plain_text() {
+    let till = Till::open().await;
+    for (pointer, wrong) in [
+        ("/amount/amount", json!("a lot")),
+        ("/time", json!("yesterday")),
+        ("/newCustomer", json!("perhaps")),
+        ("/senderDetails/idType", json!("LIBRARY_CARD")),
+        ("/thirdPartyIdentifiers", json!({})),
+    ] {
+        let mut order = till.order(1);
+        *order.pointer_mut(pointer).unwrap() = wrong;
+        let refused = till.post("/orders", &order).await;
+        assert_eq!(
+            (refused.status, refused.content_type.as_str()),
+            (400, "text/plain"),
+            "{pointer}"
+        );
+    }
+    let mut reversal = till.reversal(&till.order(1));
+    reversal["reversalReason"] = json!("WHY_NOT");
+    assert_eq!(
+        till.post("/orders/reversals", &reversal).await.content_type,
+        "text/plain"
+    );
+}
+
+#[tokio::test]
+async fn a_missing_field_is_a_format_error_with_a_list_and_an_id_of_its_own() {
+    let till = Till::open().await;
+    let mut order = till.order(1);
+    order["amount"] = Value::Null;
+    order["originator"]["merchant"]
+        .as_object_mut()
+        .unwrap()
+        .remove("merchantId");
+    order["thirdPartyIdentifiers"] = json!([{}]);
+    let refused = till.post("/orders", &order).await;
+    assert_eq!(refused.error(), (400, "FORMAT_ERROR"));
+    let expected = [
+        "amount may not be null",
+        "originator.merchant.merchantId may not be null",
+        "thirdPartyIdentifiers[0].institutionId may not be null",
+    ];
+    assert_eq!(refused.json["detailMessage"], json!(expected));
+    assert_ne!(refused.json["id"], order["id"]);
+    assert_eq!(refused.content_type, "application/json");
+}
+
+#[tokio::test]
+async fn every_operation_with_a_body_names_what_is_missing() {
+    let till = Till::open().await;
+    for operation in Operation::all().filter(|operation| operation.method() != Method::GET) {
+        let request = till.request(operation.method(), operation.path());
+        let refused = answer(with_json(request, &json!({}))).await.unwrap();
+        assert_eq!(refused.error(), (400, "FORMAT_ERROR"), "{operation}");
+        assert!(
+            !refused.json["detailMessage"].as_array().unwrap().is_empty(),
+            "{operation}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn error_details_have_a_short_message_and_the_providers_words() {
+    let till = Till::open().await;
+    let refused = till.post("/orders", &till.order(0)).await;
+    assert!(refused.json["errorMessage"].as_str().unwrap().len() <= 80);
+    assert!(refused.json["providerErrorCode"].is_string());
+    assert!(refused.json["providerErrorMessage"].is_string());
+}
+
+#[tokio::test]
+async fn answers_are_compact_and_without_nulls() {
+    let till = Till::open().await;
+    let mut order = till.order(1);
+    order["stan"] = Value::Null;
+    order["originator"]["operatorId"] = Value::Null;
+    order["basketRef"] = json!("Größe");
+    let approved = till.post("/orders", &order).await;
+    assert_eq!(approved.status, 201, "{approved:?}");
+    assert!(
+        !approved.text.contains("null")
+            && !approved.text.contains(": ")
+            && !approved.text.contains('\n')
+    );
+    assert!(approved.text.contains("Größe"));
+}
+
+#[tokio::test]
+async fn times_are_answered_in_utc_with_three_digits() {
+    let till = Till::open().await;
+    for (given, expected) in [
+        ("2024-02-29T10:00:00+02:00", "2024-02-29T08:00:00.000Z"),
+        ("2024-02-29T10:00:00.123456789Z", "2024-02-29T10:00:00.123Z"),
+        ("2024-02-29T10:00:00.5-0030", "2024-02-29T10:30:00.500Z"),
+    ] {
+        let mut order = till.order(1);
+        order["time"] = json!(given);
+        assert_eq!(till.post("/orders", &order).await.json["time"], expected);
+        let mut advice = till.advice(&order);
+        advice["time"] = json!(given);
+        assert_eq!(
+            till.post("/orders/confirmations", &advice).await.json["time"],
+            expected
+        );
+    }
+}
+
+#[tokio::test]
+async fn any_text_is_an_id_and_unknown_members_are_echoed() {
+    let till = Till::open().await;
+    let mut order = till.order(1);
+    order["id"] = json!("Not A UUID / ünïque");
+    order["thirdPartyIdentifiers"][0]["extra"] = json!({ "kept": [1, 2] });
+    let approved = till.post("/orders", &order).await;
+    assert_eq!(approved.json["id"], order["id"]);
+    assert_eq!(
+        approved.json["thirdPartyIdentifiers"][0],
+        order["thirdPartyIdentifiers"][0]
+    );
+    let advice = till.advice(&order);
+    let confirmed = till.post("/orders/confirmations", &advice).await;
+    assert_eq!(confirmed.status, 202);
+    assert_eq!(
+        confirmed.json["thirdPartyIdentifiers"],
+        advice["thirdPartyIdentifiers"]
+    );
+}
+
+#[tokio::test]
+async fn a_bad_number_flag_or_choice_in_a_query_is_a_404_page() {
+    let till = Till::open().await;
+    for path in [
+        "/admin/fees?amount=ten&amountIncludesFee=true",
+        "/admin/fees?amount=10&amountIncludesFee=perhaps",
+        "/admin/customers?idNumber=1&idType=LIBRARY_CARD",
+        "/admin/customers/orders?customerProfileId=1&status=LOST",
+        "/admin/customers/orders?customerProfileId=1&fromDateTime=yesterday",
+    ] {
+        assert_page(&till.get(path).await, 404);
+    }
+}
+
+#[tokio::test]
+async fn each_user_and_password_sees_its_own_records() {
+    let till = Till::open().await;
+    let order = till.order(1);
+    assert_eq!(till.post("/orders", &order).await.status, 201);
+    let advice = till.advice(&order);
+    let url = format!("{}/orders/confirmations", till.simulator.base_url());
+    let as_other =
+        with_json(till.client.post(url), &advice).basic_auth(till::USER, Some("another"));
+    let refused = answer(as_other).await.unwrap();
+    assert_eq!(refused.error(), (400, "UNABLE_TO_LOCATE_RECORD"));
+    assert_eq!(
+        till.post("/orders/confirmations", &advice).await.status,
+        202
+    );
+}
+
+#[tokio::test]
+async fn a_reset_forgets_everything_of_that_user_and_nothing_else() {
+    let till = Till::open().await;
+    let order = till.order(1);
+    till.post("/orders", &order).await;
+    let reset = async |user: &str| {
+        let path = format!("/testServerAdmin/reset?clientId={user}");
+        answer(till.request(Method::POST, &path))
+            .await
+            .unwrap()
+            .status
+    };
+    assert_eq!(reset("someone-else").await, 204);
+    assert!(till.simulator.book().order(id(&order)).is_some());
+    assert_eq!(reset(till::USER).await, 204);
+    assert!(till.simulator.book().order(id(&order)).is_none());
+    assert_eq!(till.post("/orders", &order).await.status, 201);
+}
+
+#[tokio::test]
+async fn a_body_beyond_four_megabytes_is_refused() {
+    let till = Till::open().await;
+    let mut order = till.order(1);
+    order["basketRef"] = json!("x".repeat(5 * 1024 * 1024));
+    match till.try_post("/orders", &order).await {
+        Ok(refused) => assert_page(&refused, 413),
+        Err(error) => assert!(error.is_request(), "{error:?}"),
+    }
+}
+
+#[tokio::test]
+async fn the_providers_server_breaks_where_fields_are_missing_only_if_asked_to() {
+    let till = Till::at(Simulator::builder().provider_quirks(true)).await;
+    let plain = Till::open().await;
+    for field in ["newCustomer", "settlementEntity", "receiver"] {
+        let mut order = till.order(1);
+        order.as_object_mut().unwrap().remove(field);
+        let broken = till.post("/orders", &order).await;
+        assert_page(&broken, 500);
+        assert_eq!(broken.headers["connection"], "close");
+        let refused = plain.post("/orders", &order).await;
+        assert_eq!(refused.error(), (400, "FORMAT_ERROR"));
+        assert_eq!(
+            refused.json["detailMessage"],
+            json!([format!("{field} may not be null")])
+        );
+    }
+    let mut nobody = till.order(1);
+    nobody["senderDetails"] = json!({});
+    assert_page(&till.post("/orders", &nobody).await, 500);
+    assert_eq!(
+        plain.post("/orders", &nobody).await.error(),
+        (400, "FORMAT_ERROR")
+    );
+    let mut stranger = till.order(1);
+    stranger["newCustomer"] = json!(false);
+    stranger["customerProfileId"] = json!("0000000000");
+    assert_page(&till.post("/orders", &stranger).await, 500);
+    assert_eq!(
+        plain.post("/orders", &stranger).await.error(),
+        (400, "FORMAT_ERROR")
+    );
+    assert_eq!(till.simulator.book().orders().count(), 0);
+}
+
+#[tokio::test]
+async fn the_providers_server_breaks_on_a_redemption_without_amount_or_pin_only_if_asked_to() {
+    let till = Till::at(Simulator::builder().provider_quirks(true)).await;
+    let plain = Till::open().await;
+    for field in ["amount", "pin"] {
+        for (till, quirks) in [(&till, true), (&plain, false)] {
+            let (_, reference) = till.sold(100).await;
+            let mut redemption = till.redemption(&reference, 100);
+            redemption.as_object_mut().unwrap().remove(field);
+            let refused = till.post("/orders/redemptions", &redemption).await;
+            match quirks {
+                true => assert_page(&refused, 500),
+                false => assert_eq!(refused.error(), (400, "FORMAT_ERROR")),
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_providers_server_does_not_know_what_came_after_its_version() {
+    let till = Till::at(Simulator::builder().provider_quirks(true)).await;
+    assert_page(
+        &till.post("/orders/cancel", &till.cancellation("1")).await,
+        404,
+    );
+    assert_page(
+        &till.post("/orders/cancel/reversals", &json!({})).await,
+        404,
+    );
+    assert_page(
+        &till
+            .get("/admin/exchangerate?fromCurrency=710&toCurrency=840")
+            .await,
+        404,
+    );
+    assert_page(
+        &till
+            .get("/admin/customers/orders?customerProfileId=1")
+            .await,
+        404,
+    );
+    assert_page(&till.post("/admin/fees", &json!({})).await, 405);
+    for path in ["/orders/pin", "/orders/status"] {
+        let unknown = till.put(path, &json!({})).await;
+        assert_eq!((unknown.status, unknown.text.as_str()), (404, ""));
+    }
+    assert_eq!(
+        till.get("/orders?remittanceRef=1").await.error(),
+        (400, "FORMAT_ERROR")
+    );
+}
