@@ -146,8 +146,8 @@ async fn a_request_id_that_was_used_before_is_not_sent_again() {
 
 #[tokio::test]
 async fn an_upstream_that_does_not_exist_is_an_outcome_and_not_an_error() {
-    let queue = tempfile::tempdir().unwrap();
-    let till = till(LOCAL, queue.path()).open().await.unwrap();
-    let outcome = till.create_order(order()).await.unwrap();
+    let shop = Shop::open().await;
+    shop.upstream.go_down().await.unwrap();
+    let outcome = shop.till.create_order(order()).await.unwrap();
     assert!(matches!(outcome, OrderOutcome::NotSent(_)), "{outcome:?}");
 }
