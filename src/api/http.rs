@@ -5,139 +5,23 @@
 //! 3. A body is read up to a limit and no further.
 //! 4. "Not sent" is claimed only where no connection was made.
 
+#[cfg(feature = "rustls")]
 use std::error::Error;
 use std::fmt;
-use std::net::IpAddr;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
-use reqwest::{Client, Response, redirect, retry};
-use url::{Host, Url};
+use reqwest::{Client, ClientBuilder, Proxy, Response, redirect, retry};
+
+#[cfg(feature = "rustls")]
+use zeroize::Zeroizing;
 
 use super::outcome::NotSentReason;
+#[cfg(any(feature = "rustls", feature = "native-tls"))]
+use super::settings::ClientIdentity;
+use super::settings::{HttpSettings, HttpSetupError};
 use super::{Answer, BodyEnd, Call, Credentials, Exchange, NoAnswer, NotSent, Transport};
-
-/// How to reach the upstream.
-#[derive(Clone, Debug)]
-pub(crate) struct HttpSettings {
-    base_url: String,
-    credentials: Credentials,
-    /// How long making a connection may take; default 10 s.
-    pub(crate) connect_timeout: Duration,
-    /// The longest answer that is read, in bytes; default 1 MiB.
-    pub(crate) body_limit_bytes: usize,
-    /// Whether plain HTTP is fine beyond this machine; default no.
-    pub(crate) allow_plain_http: bool,
-}
-
-/// Why the way to the upstream cannot be set up. Nothing was sent.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum HttpSetupError {
-    /// The base URL cannot be read as one.
-    #[error("the base URL is not a URL ({source}): give it as https://host/moneytransfer/v2")]
-    NotAUrl {
-        /// What is wrong with it.
-        source: url::ParseError,
-    },
-    /// The base URL is neither `https` nor `http`.
-    #[error("the base URL's scheme is `{scheme}`: use https://")]
-    Scheme {
-        /// The scheme that was given.
-        scheme: String,
-    },
-    /// Plain HTTP would show credentials and PIN blocks to the network.
-    #[error(
-        "plain HTTP to {host} would show credentials and customers to the network: use https://, \
-         or call allow_plain_http() if the way there is protected by other means"
-    )]
-    PlainHttp {
-        /// The host that was named.
-        host: String,
-    },
-    /// The base URL carries more than scheme, host, port and path.
-    #[error("the base URL has {part}: give credentials to credentials() and leave the rest out")]
-    UnexpectedPart {
-        /// The part that does not belong there.
-        part: &'static str,
-    },
-    /// HTTP Basic separates user name and password by a colon.
-    #[error(
-        "the user name is empty or contains a colon or a control character, which HTTP Basic does not allow"
-    )]
-    UserName,
-    /// The TLS library or the HTTP client refused its settings.
-    #[error("HTTPS cannot be set up; is one of the features `rustls` and `native-tls` on?")]
-    Tls {
-        /// What the library says.
-        source: Box<dyn Error + Send + Sync>,
-    },
-}
-
-impl HttpSettings {
-    /// Settings for the service below `base_url`, for example
-    /// `https://host/moneytransfer/v2`.
-    pub(crate) fn new(base_url: String, credentials: Credentials) -> Self {
-        HttpSettings {
-            base_url,
-            credentials,
-            connect_timeout: Duration::from_secs(10),
-            body_limit_bytes: 1024 * 1024,
-            allow_plain_http: false,
-        }
-    }
-
-    fn checked_base_url(&self) -> Result<Url, HttpSetupError> {
-        let url =
-            Url::parse(&self.base_url).map_err(|source| HttpSetupError::NotAUrl { source })?;
-        match url.scheme() {
-            "https" => {}
-            "http" if self.allow_plain_http || is_loopback(&url) => {}
-            "http" => {
-                let host = url.host_str().unwrap_or_default().to_owned();
-                return Err(HttpSetupError::PlainHttp { host });
-            }
-            other => {
-                let scheme = other.to_owned();
-                return Err(HttpSetupError::Scheme { scheme });
-            }
-        }
-        match unexpected_part(&url) {
-            Some(part) => Err(HttpSetupError::UnexpectedPart { part }),
-            None => Ok(url),
-        }
-    }
-
-    fn check_user_name(&self) -> Result<(), HttpSetupError> {
-        let user = self.credentials.user();
-        if user.is_empty() || user.contains(|c: char| c == ':' || c.is_control()) {
-            return Err(HttpSetupError::UserName);
-        }
-        Ok(())
-    }
-}
-
-fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Domain(name)) => name == "localhost",
-        Some(Host::Ipv4(address)) => IpAddr::V4(address).is_loopback(),
-        Some(Host::Ipv6(address)) => IpAddr::V6(address).is_loopback(),
-        None => false,
-    }
-}
-
-fn unexpected_part(url: &Url) -> Option<&'static str> {
-    if !url.username().is_empty() || url.password().is_some() {
-        Some("a user name or password in it")
-    } else if url.query().is_some() {
-        Some("a query")
-    } else if url.fragment().is_some() {
-        Some("a fragment")
-    } else {
-        None
-    }
-}
 
 /// [`Transport`] over HTTPS, with connections that are kept and used again.
 pub(crate) struct HttpTransport {
@@ -153,21 +37,7 @@ impl HttpTransport {
     pub(crate) fn new(settings: HttpSettings) -> Result<Self, HttpSetupError> {
         let url = settings.checked_base_url()?;
         settings.check_user_name()?;
-        install_tls_provider();
-        let client = Client::builder()
-            .user_agent(concat!(
-                "money-transfer-retailer/",
-                env!("CARGO_PKG_VERSION")
-            ))
-            .redirect(redirect::Policy::none())
-            .retry(retry::never())
-            .no_proxy()
-            .http1_only()
-            .connect_timeout(settings.connect_timeout)
-            .build()
-            .map_err(|source| HttpSetupError::Tls {
-                source: Box::new(source.without_url()),
-            })?;
+        let client = client(&settings)?;
         Ok(HttpTransport {
             client,
             base: url.as_str().trim_end_matches('/').to_owned(),
@@ -201,6 +71,81 @@ impl Transport for HttpTransport {
     fn exchange(&self, call: Call) -> Exchange<'_> {
         Box::pin(self.send(call))
     }
+}
+
+fn client(settings: &HttpSettings) -> Result<Client, HttpSetupError> {
+    install_tls_provider();
+    let mut builder = Client::builder()
+        .user_agent(user_agent(settings)?)
+        .redirect(redirect::Policy::none())
+        .retry(retry::never())
+        .no_proxy()
+        .http1_only()
+        .connect_timeout(settings.connect_timeout);
+    if let Some(proxy) = &settings.proxy {
+        let proxy = Proxy::all(proxy.expose()).map_err(|_| HttpSetupError::Proxy)?;
+        builder = builder.proxy(proxy);
+    }
+    builder = with_tls(builder, settings)?;
+    builder.build().map_err(|source| HttpSetupError::Tls {
+        source: Box::new(source.without_url()),
+    })
+}
+
+fn user_agent(settings: &HttpSettings) -> Result<HeaderValue, HttpSetupError> {
+    const OWN: &str = concat!("money-transfer-retailer/", env!("CARGO_PKG_VERSION"));
+    let user_agent = settings.user_agent.as_deref().unwrap_or(OWN);
+    HeaderValue::from_str(user_agent).map_err(|_| HttpSetupError::UserAgent)
+}
+
+#[cfg(any(feature = "rustls", feature = "native-tls"))]
+fn with_tls(
+    mut builder: ClientBuilder,
+    settings: &HttpSettings,
+) -> Result<ClientBuilder, HttpSetupError> {
+    #[cfg(feature = "rustls")]
+    {
+        builder = builder.tls_backend_rustls();
+    }
+    for bundle in &settings.root_certificates {
+        let unreadable = |source| HttpSetupError::RootCertificates {
+            source: Box::new(source),
+        };
+        let certificates = reqwest::Certificate::from_pem_bundle(bundle).map_err(unreadable)?;
+        builder = builder.tls_certs_merge(certificates);
+    }
+    if let Some(identity) = &settings.identity {
+        let unreadable = |source| HttpSetupError::ClientCertificate {
+            source: Box::new(source),
+        };
+        builder = builder.identity(tls_identity(identity).map_err(unreadable)?);
+    }
+    Ok(builder)
+}
+
+/// Without a TLS library every `https` address fails as one that cannot be connected to.
+#[cfg(not(any(feature = "rustls", feature = "native-tls")))]
+fn with_tls(
+    builder: ClientBuilder,
+    settings: &HttpSettings,
+) -> Result<ClientBuilder, HttpSetupError> {
+    match settings.needs_tls() {
+        true => Err(HttpSetupError::NoTls),
+        false => Ok(builder),
+    }
+}
+
+#[cfg(feature = "rustls")]
+fn tls_identity(identity: &ClientIdentity) -> reqwest::Result<reqwest::Identity> {
+    let mut both = Zeroizing::new(identity.certificate.clone());
+    both.push(b'\n');
+    both.extend_from_slice(&identity.key);
+    reqwest::Identity::from_pem(&both)
+}
+
+#[cfg(all(feature = "native-tls", not(feature = "rustls")))]
+fn tls_identity(identity: &ClientIdentity) -> reqwest::Result<reqwest::Identity> {
+    reqwest::Identity::from_pkcs8_pem(&identity.certificate, &identity.key)
 }
 
 /// Without a provider the TLS library panics; one that the program installed itself is left alone.
@@ -309,63 +254,5 @@ impl fmt::Debug for HttpTransport {
             .field("base", &self.base)
             .field("credentials", &self.credentials)
             .finish_non_exhaustive()
-    }
-}
-
-#[cfg(test)]
-#[allow(clippy::unwrap_used)]
-mod tests {
-    use super::*;
-
-    fn setup(base_url: &str) -> Result<HttpTransport, HttpSetupError> {
-        let credentials = Credentials::new("till", "password");
-        HttpTransport::new(HttpSettings::new(base_url.to_owned(), credentials))
-    }
-
-    #[test]
-    fn https_anywhere_and_http_on_this_machine_are_accepted() {
-        for url in [
-            "https://upstream.example/moneytransfer/v2/",
-            "http://localhost:8080/moneytransfer/v2",
-            "http://127.0.0.1:1",
-            "http://[::1]:1",
-        ] {
-            assert!(setup(url).is_ok(), "{url}");
-        }
-    }
-
-    #[test]
-    fn a_base_url_that_would_leak_or_mislead_is_refused() {
-        use HttpSetupError as E;
-        assert!(matches!(setup("upstream"), Err(E::NotAUrl { .. })));
-        assert!(matches!(
-            setup("ftp://upstream.example"),
-            Err(E::Scheme { .. })
-        ));
-        assert!(matches!(
-            setup("http://upstream.example"),
-            Err(E::PlainHttp { .. })
-        ));
-        assert!(matches!(
-            setup("http://localhost.example"),
-            Err(E::PlainHttp { .. })
-        ));
-        for url in [
-            "https://u:p@upstream.example",
-            "https://h/?a=b",
-            "https://h/#x",
-        ] {
-            assert!(matches!(setup(url), Err(E::UnexpectedPart { .. })), "{url}");
-        }
-    }
-
-    #[test]
-    fn a_user_name_that_basic_authentication_cannot_carry_is_refused() {
-        for user in ["", "a:b", "a\nb"] {
-            let credentials = Credentials::new(user, "password");
-            let settings = HttpSettings::new("https://h".to_owned(), credentials);
-            let refused = HttpTransport::new(settings);
-            assert!(matches!(refused, Err(HttpSetupError::UserName)), "{user:?}");
-        }
     }
 }

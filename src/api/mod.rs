@@ -13,10 +13,12 @@
 mod credentials;
 mod http;
 pub(crate) mod outcome;
+mod settings;
 mod transport;
 
 pub use credentials::Credentials;
-pub use http::HttpSetupError;
-pub(crate) use http::{HttpSettings, HttpTransport};
+pub(crate) use http::HttpTransport;
 pub use outcome::{Declined, NotSent, NotSentReason, Problem, Unanswered, Unusable};
+pub use settings::HttpSetupError;
+pub(crate) use settings::{ClientIdentity, HttpSettings};
 pub(crate) use transport::{Answer, BodyEnd, Call, Exchange, NoAnswer, Transport};

@@ -9,8 +9,10 @@ use tokio::sync::watch;
 
 use super::recovery::recover;
 use super::{Client, Core, OpenError, WorkerOrder};
-use crate::api::{Credentials, HttpSettings, HttpTransport, Transport};
-use crate::model::{Check, Defaults, Institution, Originator};
+use zeroize::Zeroizing;
+
+use crate::api::{ClientIdentity, Credentials, HttpSettings, HttpTransport, Transport};
+use crate::model::{Check, Defaults, Institution, Originator, Sensitive};
 use crate::saf::clock::{Clock, SystemClock};
 use crate::saf::delivery::Delivery;
 use crate::saf::{Ledger, RetryPolicy, Schedule};
@@ -30,7 +32,12 @@ pub struct ClientBuilder {
     timeout: Duration,
     deadline: Duration,
     connect_timeout: Option<Duration>,
+    body_limit_bytes: Option<usize>,
     allow_plain_http: bool,
+    root_certificates: Vec<Vec<u8>>,
+    identity: Option<ClientIdentity>,
+    proxy: Option<Sensitive>,
+    user_agent: Option<String>,
     policy: RetryPolicy,
 }
 
@@ -44,7 +51,12 @@ impl ClientBuilder {
             timeout: TIMEOUT,
             deadline: TIMEOUT,
             connect_timeout: None,
+            body_limit_bytes: None,
             allow_plain_http: false,
+            root_certificates: Vec::new(),
+            identity: None,
+            proxy: None,
+            user_agent: None,
             policy: RetryPolicy::default(),
         }
     }
@@ -113,6 +125,45 @@ impl ClientBuilder {
     /// that nothing was sent.
     pub fn connect_timeout(mut self, connect_timeout: Duration) -> Self {
         self.connect_timeout = Some(connect_timeout);
+        self
+    }
+
+    /// Trusts the certificates of a PEM bundle, beside those of the system. Can be called again.
+    pub fn root_certificates(mut self, pem: impl Into<Vec<u8>>) -> Self {
+        self.root_certificates.push(pem.into());
+        self
+    }
+
+    /// The certificate by which the upstream knows this till (mutual TLS): certificate and key as
+    /// PEM, the key as PKCS #8.
+    pub fn client_certificate(
+        mut self,
+        certificate_pem: impl Into<Vec<u8>>,
+        key_pem: impl Into<Vec<u8>>,
+    ) -> Self {
+        self.identity = Some(ClientIdentity {
+            certificate: certificate_pem.into(),
+            key: Zeroizing::new(key_pem.into()),
+        });
+        self
+    }
+
+    /// The HTTP proxy on the way, for example `http://proxy:3128`. Without it there is none, whatever
+    /// the environment says.
+    pub fn proxy(mut self, proxy: impl Into<Sensitive>) -> Self {
+        self.proxy = Some(proxy.into());
+        self
+    }
+
+    /// What to send as `User-Agent`; default is the name and version of this crate.
+    pub fn user_agent(mut self, user_agent: impl Into<String>) -> Self {
+        self.user_agent = Some(user_agent.into());
+        self
+    }
+
+    /// The longest answer that is read, in bytes; default 1 MiB. A longer one is read no further.
+    pub fn body_limit(mut self, bytes: usize) -> Self {
+        self.body_limit_bytes = Some(bytes);
         self
     }
 
@@ -198,6 +249,15 @@ impl ClientBuilder {
         let base_url = self.base_url.clone().ok_or(missing("base_url"))?;
         let mut settings = HttpSettings::new(base_url, self.checked_credentials()?);
         settings.allow_plain_http = self.allow_plain_http;
+        settings
+            .root_certificates
+            .clone_from(&self.root_certificates);
+        settings.identity.clone_from(&self.identity);
+        settings.proxy.clone_from(&self.proxy);
+        settings.user_agent.clone_from(&self.user_agent);
+        if let Some(limit) = self.body_limit_bytes {
+            settings.body_limit_bytes = limit;
+        }
         if let Some(connect_timeout) = self.connect_timeout {
             settings.connect_timeout = connect_timeout;
         }

@@ -198,7 +198,7 @@ pub enum QueryError {
         /// The operation.
         operation: Operation,
         /// What the upstream says.
-        failure: Declined,
+        failure: Box<Declined>,
     },
     /// No connection was made within the time given.
     #[error("{operation} was not sent")]

@@ -79,6 +79,7 @@ impl Client {
                     return Err(QueryError::NotSupported { operation, status });
                 }
                 QueryOutcome::Failed(failure) => {
+                    let failure = Box::new(failure);
                     return Err(QueryError::Failed { operation, failure });
                 }
                 QueryOutcome::NotSent(source) => QueryError::NotSent { operation, source },
