@@ -1,6 +1,12 @@
 //! A till, its upstream, and what they say to each other: shared by the tests.
 
-#![allow(dead_code, clippy::unwrap_used, clippy::expect_used, missing_docs)]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    missing_docs
+)]
 
 use std::path::Path;
 use std::time::Duration;
