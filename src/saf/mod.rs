@@ -21,6 +21,8 @@ pub(crate) mod clock;
 pub(crate) mod delivery;
 mod inspection;
 pub(crate) mod ledger;
+#[cfg(test)]
+mod sample;
 mod schedule;
 pub(crate) mod state;
 mod verdict;

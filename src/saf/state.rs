@@ -268,3 +268,6 @@ fn attempted(advice: &Advice, attempt: Attempt, settlement: Option<Settlement>) 
     advice.settlement = settlement;
     advice
 }
+
+#[cfg(test)]
+mod tests;
