@@ -104,6 +104,7 @@ pub(crate) fn judge_lookup(
 ) -> Verdict {
     let order = match outcome {
         QueryOutcome::NotSent(_) | QueryOutcome::Unknown(_) => return Verdict::Repeat,
+        QueryOutcome::Failed(refusal) if !speaks_of_the_order(refusal) => return Verdict::Repeat,
         QueryOutcome::NotSupported { .. } | QueryOutcome::Failed(_) => {
             return Verdict::Settle(Settlement::ArrivedEarlier);
         }
@@ -122,3 +123,15 @@ pub(crate) fn judge_lookup(
         Settlement::ArrivedEarlier
     })
 }
+
+/// Whether the service itself failed the lookup, and not because of who asked. A gateway that turns
+/// the question away has said nothing about the order.
+fn speaks_of_the_order(refusal: &Declined) -> bool {
+    match refusal.error_type() {
+        Some(error_type) => *error_type != ErrorType::AuthenticationError,
+        None => refusal.status == 400,
+    }
+}
+
+#[cfg(test)]
+mod tests;
