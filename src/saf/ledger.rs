@@ -11,7 +11,8 @@
 //! 2. **Group commit**: it takes what all callers have waiting, and one batch serves them all.
 //! 3. **Durable, then told**: replies and the schedule's entries follow the commit.
 //! 4. A batch whose commit fails changes nothing here; each caller learns that the outcome is
-//!    unknown, and the store takes nothing that could contradict it.
+//!    unknown, and nothing is acknowledged any more: not what could contradict it, and not a repeat
+//!    of what can be read but may not be durable.
 //! 5. The number of final transactions that are kept is bounded; open ones are never dropped.
 
 use std::collections::HashMap;
@@ -178,6 +179,9 @@ struct Committer {
     schedule: Arc<Schedule>,
     next_sequence: u64,
     history: History,
+    /// Why a commit failed: from then on it is not known what is durable, not even of what can be
+    /// read, and nothing more is acknowledged.
+    failed: Option<StoreError>,
 }
 
 /// The first number that is kept, and the first that is free.
@@ -216,6 +220,7 @@ impl Committer {
             schedule,
             next_sequence,
             history,
+            failed: None,
         })
     }
 
@@ -232,6 +237,10 @@ impl Committer {
     }
 
     fn decide(&mut self, job: Job, group: &mut Group) {
+        if let Some(error) = &self.failed {
+            let _ = job.reply.send(Err(error.clone().into()));
+            return;
+        }
         let before = (self.next_sequence, self.history);
         match self.judge(job.work, group) {
             Ok((transaction, new_advice)) => group.decided.push(Decided {
@@ -330,13 +339,14 @@ impl Committer {
         Ok(())
     }
 
-    fn commit(&self, group: Group) {
+    fn commit(&mut self, group: Group) {
         let committed = match group.batch.is_empty() {
             true => Ok(()),
             false => self.store.commit(&group.batch),
         };
         if let Err(error) = &committed {
             tracing::error!(%error, "the queue could not be written");
+            self.failed = Some(error.clone());
         }
         for decided in group.decided {
             if committed.is_ok() && decided.new_advice {
