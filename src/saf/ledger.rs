@@ -140,15 +140,24 @@ impl Ledger {
         limit: usize,
     ) -> Result<Vec<Transaction>, LedgerError> {
         let store = self.store()?;
-        let after = after.map(|sequence| numbered(OPEN, sequence));
-        let page = store.page(OPEN, after.as_deref(), limit)?;
-        let mut transactions = Vec::with_capacity(page.len());
-        for (_, id) in page {
-            // One that was settled since the page was read is gone from this list.
-            let transaction = load(&*store, request_id(&id)?)?;
-            transactions.extend(transaction.filter(|transaction| !transaction.is_final()));
+        let mut after = after.map(|sequence| numbered(OPEN, sequence));
+        loop {
+            let page = store.page(OPEN, after.as_deref(), limit)?;
+            let Some((last, _)) = page.last() else {
+                return Ok(Vec::new());
+            };
+            after = Some(last.clone());
+            let mut transactions = Vec::with_capacity(page.len());
+            for (_, id) in &page {
+                let transaction = load_listed(&*store, request_id(id)?)?;
+                // One that was settled since the page was read is gone from this list.
+                transactions.extend(Some(transaction).filter(|listed| !listed.is_final()));
+            }
+            // An empty page would mean the end to the caller.
+            if !transactions.is_empty() {
+                return Ok(transactions);
+            }
         }
-        Ok(transactions)
     }
 
     /// Takes no more work, finishes what is waiting, and lets the store go.
@@ -393,7 +402,11 @@ fn first_number(store: &dyn Store, prefix: &[u8]) -> Result<u64, StoreError> {
 
 fn next_number(store: &dyn Store, prefix: &[u8]) -> Result<u64, StoreError> {
     match store.last(prefix)? {
-        Some((key, _)) => Ok(number_of(&key)? + 1),
+        Some((key, _)) => number_of(&key)?
+            .checked_add(1)
+            .ok_or_else(|| StoreError::Damaged {
+                reason: "a list has no number left".to_owned(),
+            }),
         None => Ok(0),
     }
 }
@@ -417,6 +430,13 @@ fn load(store: &dyn Store, id: RequestId) -> Result<Option<Transaction>, StoreEr
     let transaction =
         serde_json::from_slice(payload).map_err(|error| damaged(error.to_string()))?;
     Ok(Some(transaction))
+}
+
+/// The transaction that a list names: without its record it would silently be forgotten.
+fn load_listed(store: &dyn Store, id: RequestId) -> Result<Transaction, StoreError> {
+    load(store, id)?.ok_or_else(|| StoreError::Damaged {
+        reason: format!("transaction {id}: it is listed as open and has no record"),
+    })
 }
 
 fn check_size(sealed: &[u8]) -> Result<(), StoreError> {
