@@ -35,7 +35,13 @@ use crate::model::{
 const EXCERPT_BYTES: usize = 200;
 
 /// The largest `thirdPartyIdentifiers` that an advice can carry, in bytes of JSON.
-pub(crate) const IDENTIFIERS_LIMIT_BYTES: usize = 32 * 1024;
+///
+/// They are stored beside the advice and, escaped, in its body: up to three times in all, within
+/// the longest value that a store takes.
+pub(crate) const IDENTIFIERS_LIMIT_BYTES: usize = 12 * 1024;
+
+/// The longest redeem reference and the longest amount, in bytes, that are kept of an approval.
+pub(crate) const TEXT_LIMIT_BYTES: usize = 1024;
 
 /// The upstream said no: final, and nothing exists there.
 #[derive(Clone, Debug, PartialEq)]
@@ -189,6 +195,9 @@ pub enum Unusable {
     /// It carries more third-party identifiers than an advice can take along.
     #[error("carries third-party identifiers beyond the limit")]
     IdentifiersTooLarge,
+    /// It carries a redeem reference or an amount that is longer than any real one.
+    #[error("carries a redeem reference or an amount beyond the limit")]
+    TextTooLong,
 }
 
 impl Unanswered {
@@ -398,7 +407,16 @@ fn approval<R: ApprovalMessage>(answer: &Answer, id: &str) -> Result<R, Unusable
     if response.header().third_party_identifiers.as_json().len() > IDENTIFIERS_LIMIT_BYTES {
         return Err(Unusable::IdentifiersTooLarge);
     }
+    let redeem_ref_bytes = response.redeem_ref().map_or(0, |text| text.expose().len());
+    if redeem_ref_bytes.max(amount_bytes(response.amount())) > TEXT_LIMIT_BYTES {
+        return Err(Unusable::TextTooLong);
+    }
     Ok(response)
+}
+
+/// The length of an amount as it is stored: its currency may be any text.
+fn amount_bytes(amount: &Money) -> usize {
+    serde_json::to_vec(amount).map_or(usize::MAX, |json| json.len())
 }
 
 /// An advice is acknowledged by an empty body, or by JSON that carries no other id than its own.

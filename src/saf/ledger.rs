@@ -32,6 +32,11 @@ const GROUP: usize = 256;
 /// How many final transactions are kept, so that a late decision on one is understood.
 const HISTORY: u64 = 10_000;
 
+/// How much longer the record of a new request may become: by the identifiers of the response, by
+/// those again in the body of its advice, twice as long for being escaped, and by a full log of long
+/// errors. An advice that could not be stored could never be sent.
+const GROWTH_BYTES: usize = 80 * 1024;
+
 const TRANSACTION: &[u8] = b"t";
 const OPEN: &[u8] = b"o";
 const HISTORIC: &[u8] = b"h";
@@ -318,7 +323,7 @@ impl Committer {
             reason: error.to_string(),
         })?;
         let sealed = seal_record(&key, &payload);
-        check_size(&sealed)?;
+        check_size(sealed.len() + if is_new { GROWTH_BYTES } else { 0 })?;
         batch.put(key, sealed);
         let open = numbered(OPEN, transaction.sequence);
         if transaction.is_final() {
@@ -439,10 +444,12 @@ fn load_listed(store: &dyn Store, id: RequestId) -> Result<Transaction, StoreErr
     })
 }
 
-fn check_size(sealed: &[u8]) -> Result<(), StoreError> {
-    let length_bytes = sealed.len();
+fn check_size(length_bytes: usize) -> Result<(), StoreError> {
     match length_bytes > crate::store::VALUE_LIMIT_BYTES {
         true => Err(StoreError::TooLarge { length_bytes }),
         false => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests;
