@@ -14,6 +14,9 @@ use tokio::time::Instant;
 
 use crate::model::RequestId;
 
+/// Far beyond any sensible delay, and far from where the monotonic clock overflows.
+const LONGEST_DELAY: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
 /// The due times of all pending advices, shared by the committer, the worker and the reader.
 #[derive(Debug, Default)]
 pub(crate) struct Schedule {
@@ -90,11 +93,12 @@ impl Schedule {
 
     /// Puts an advice back that was in flight, due again after `delay`.
     pub(crate) fn again(&self, scheduled: Scheduled, delay: Duration) {
-        let due_at = Instant::now() + delay;
+        let due_at = Instant::now() + delay.min(LONGEST_DELAY);
         let mut entries = self.entries();
         let Some(entry) = entries.all.get_mut(&scheduled.request_id) else {
             return;
         };
+        entry.scheduled = scheduled;
         entry.due_at = Some(due_at);
         let key = (due_at, scheduled.sequence, scheduled.request_id);
         entries.waiting.insert(key);
