@@ -173,15 +173,15 @@ impl Delivery {
     pub(crate) async fn run(self, mut orders: watch::Receiver<Order>) {
         let delivery = Arc::new(self);
         let mut in_flight = JoinSet::new();
-        loop {
+        while *orders.borrow() == Order::Work {
             delivery.start_due(&mut in_flight);
             // With all places taken there is nothing to wake up for but a finished sending.
             let has_place = in_flight.len() < delivery.policy.parallel;
             tokio::select! {
-                changed = orders.changed() => match changed {
-                    Ok(()) if *orders.borrow() == Order::Work => {}
-                    Ok(()) => break,
-                    Err(_) => return,
+                // Heard first: work that arrives with the word to stop is not started.
+                biased;
+                changed = orders.changed() => if changed.is_err() {
+                    return;
                 },
                 Some(_) = in_flight.join_next() => {}
                 () = delivery.schedule.added(), if has_place => {}
