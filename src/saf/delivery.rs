@@ -215,7 +215,7 @@ impl Delivery {
             scheduled,
             next: Next::Again(self.policy.max),
         };
-        match self.attempt(scheduled).await {
+        match self.attempt(&mut place).await {
             Ok(next) => place.next = next,
             Err(error) => {
                 tracing::error!(request_id = %scheduled.request_id, %error, "delivery is held up");
@@ -223,7 +223,8 @@ impl Delivery {
         }
     }
 
-    async fn attempt(&self, scheduled: Scheduled) -> Result<Next, LedgerError> {
+    async fn attempt(&self, place: &mut Place<'_>) -> Result<Next, LedgerError> {
+        let scheduled = place.scheduled;
         let id = scheduled.request_id;
         let Some(transaction) = self.ledger.transaction(id)? else {
             return Err(LedgerError::UnknownRequest);
@@ -233,6 +234,8 @@ impl Delivery {
         };
         // Judged before the sending: what arrives meanwhile proves nothing about the time before.
         let circumstances = self.circumstances(advice, scheduled);
+        // Until the outcome is recorded, nothing but this tells that it may have arrived.
+        place.scheduled.possibly_sent = true;
         let body = Bytes::from(advice.body.clone());
         let call = Call::with_body(advice.operation, body, self.timeout);
         let outcome = of_advice(self.transport.exchange(call).await, advice.id);
@@ -251,6 +254,7 @@ impl Delivery {
             Verdict::Repeat | Verdict::LookUp => {
                 let attempts = advice.attempts.saturating_add(1);
                 self.ledger.apply(id, Event::Attempted(attempt)).await?;
+                place.scheduled.possibly_sent = scheduled.possibly_sent;
                 Ok(Next::Again(self.pause(attempts, &outcome)))
             }
         }
@@ -259,7 +263,7 @@ impl Delivery {
     fn circumstances(&self, advice: &Advice, scheduled: Scheduled) -> Circumstances {
         let known_for = Instant::now().saturating_duration_since(scheduled.known_since);
         Circumstances {
-            possibly_sent_before: advice.possibly_sent || scheduled.recovered,
+            possibly_sent_before: advice.possibly_sent || scheduled.possibly_sent,
             request_has_landed: known_for >= self.timeout.saturating_mul(2),
         }
     }
@@ -325,6 +329,9 @@ fn report(transaction: &Transaction, advice: &Advice, verdict: Verdict, attempt:
         }
     }
 }
+
+#[cfg(test)]
+mod worker_tests;
 
 #[cfg(test)]
 mod tests {

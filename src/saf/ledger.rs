@@ -20,6 +20,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 
+use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
 use super::{Conflict, Event, Schedule, Transaction};
@@ -88,9 +89,14 @@ impl Ledger {
     ) -> Result<Ledger, StoreError> {
         let (jobs, waiting) = channel();
         let committer = Committer::new(Arc::clone(&store), schedule)?;
+        let runtime = Handle::try_current().ok();
         let committer = thread::Builder::new()
             .name("money-transfer-committer".to_owned())
-            .spawn(move || committer.run(&waiting))
+            .spawn(move || {
+                // The schedule's clock is the runtime's, which tests can pause.
+                let _clock = runtime.as_ref().map(Handle::enter);
+                committer.run(&waiting);
+            })
             .map_err(|error| StoreError::Thread {
                 reason: error.to_string(),
             })?;

@@ -35,8 +35,9 @@ pub(crate) struct Scheduled {
     pub(crate) sequence: u64,
     /// Since when this process knows the advice; its request was sent before.
     pub(crate) known_since: Instant,
-    /// Whether an earlier process may have sent it.
-    pub(crate) recovered: bool,
+    /// Whether it may have been sent without a trace in its record: by an earlier process, or in an
+    /// attempt whose outcome could not be recorded.
+    pub(crate) possibly_sent: bool,
 }
 
 /// Where an advice stands on its way.
@@ -64,13 +65,13 @@ struct Entry {
 
 impl Schedule {
     /// Adds a new advice, due now.
-    pub(crate) fn add(&self, request_id: RequestId, sequence: u64, recovered: bool) {
+    pub(crate) fn add(&self, request_id: RequestId, sequence: u64, possibly_sent: bool) {
         let now = Instant::now();
         let scheduled = Scheduled {
             request_id,
             sequence,
             known_since: now,
-            recovered,
+            possibly_sent,
         };
         let due_at = Some(now);
         let mut entries = self.entries();
