@@ -232,7 +232,7 @@ impl Delivery {
             return Ok(Next::Done);
         };
         // Judged before the sending: what arrives meanwhile proves nothing about the time before.
-        let circumstances = self.circumstances(advice, scheduled);
+        let circumstances = circumstances(&transaction, advice, scheduled);
         let body = Bytes::from(advice.body.clone());
         let call = Call::with_body(advice.operation, body, self.timeout);
         let outcome = of_advice(self.transport.exchange(call).await, advice.id);
@@ -253,14 +253,6 @@ impl Delivery {
                 self.ledger.apply(id, Event::Attempted(attempt)).await?;
                 Ok(Next::Again(self.pause(attempts, &outcome)))
             }
-        }
-    }
-
-    fn circumstances(&self, advice: &Advice, scheduled: Scheduled) -> Circumstances {
-        let known_for = Instant::now().saturating_duration_since(scheduled.known_since);
-        Circumstances {
-            possibly_sent_before: advice.possibly_sent || scheduled.recovered,
-            request_has_landed: known_for >= self.timeout.saturating_mul(2),
         }
     }
 
@@ -305,6 +297,18 @@ impl Delivery {
                 .with_status(unanswered.status())
                 .with_error(unanswered),
         }
+    }
+}
+
+fn circumstances(
+    transaction: &Transaction,
+    advice: &Advice,
+    scheduled: Scheduled,
+) -> Circumstances {
+    let known_for = Instant::now().saturating_duration_since(scheduled.known_since);
+    Circumstances {
+        possibly_sent_before: advice.possibly_sent || scheduled.recovered,
+        request_has_landed: known_for >= transaction.timeout.saturating_mul(2),
     }
 }
 

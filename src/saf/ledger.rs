@@ -62,6 +62,25 @@ pub(crate) enum LedgerError {
     Closed,
 }
 
+/// A page of the list of open transactions.
+#[derive(Debug, Default)]
+pub(crate) struct OpenPage {
+    pub(crate) transactions: Vec<Transaction>,
+    pub(crate) damaged: Vec<DamagedRecord>,
+    /// Where the next page begins; `None` behind the last one.
+    pub(crate) last: Option<u64>,
+}
+
+/// A record that fails its checksum, or cannot be read. It is left where it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct DamagedRecord {
+    /// The request whose record it is.
+    pub request_id: RequestId,
+    /// What is wrong with it.
+    pub reason: String,
+}
+
 type Reply = Result<Arc<Transaction>, LedgerError>;
 
 struct Job {
@@ -137,17 +156,27 @@ impl Ledger {
         &self,
         after: Option<u64>,
         limit: usize,
-    ) -> Result<Vec<Transaction>, LedgerError> {
+    ) -> Result<OpenPage, LedgerError> {
         let store = self.store()?;
         let after = after.map(|sequence| numbered(OPEN, sequence));
-        let page = store.page(OPEN, after.as_deref(), limit)?;
-        let mut transactions = Vec::with_capacity(page.len());
-        for (_, id) in page {
-            // One that was settled since the page was read is gone from this list.
-            let transaction = load(&*store, request_id(&id)?)?;
-            transactions.extend(transaction.filter(|transaction| !transaction.is_final()));
+        let listed = store.page(OPEN, after.as_deref(), limit)?;
+        let mut page = OpenPage::default();
+        for (key, id) in listed {
+            page.last = Some(number_of(&key)?);
+            let id = request_id(&id)?;
+            match load(&*store, id) {
+                // One that was settled since the list was read has left it.
+                Ok(found) => page
+                    .transactions
+                    .extend(found.filter(|one| !one.is_final())),
+                Err(StoreError::Damaged { reason }) => page.damaged.push(DamagedRecord {
+                    request_id: id,
+                    reason,
+                }),
+                Err(error) => return Err(error.into()),
+            }
         }
-        Ok(transactions)
+        Ok(page)
     }
 
     /// Takes no more work, finishes what is waiting, and lets the store go.
@@ -400,9 +429,7 @@ fn load(store: &dyn Store, id: RequestId) -> Result<Option<Transaction>, StoreEr
     let Some(sealed) = store.read(&key)? else {
         return Ok(None);
     };
-    let damaged = |reason: String| StoreError::Damaged {
-        reason: format!("transaction {id}: {reason}"),
-    };
+    let damaged = |reason: String| StoreError::Damaged { reason };
     let payload = open_record(&key, &sealed).map_err(|error| damaged(error.to_string()))?;
     let transaction =
         serde_json::from_slice(payload).map_err(|error| damaged(error.to_string()))?;
