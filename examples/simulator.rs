@@ -150,6 +150,10 @@ async fn run(builder: Builder) -> ExitCode {
 }
 
 fn print(message: &Message) {
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "a log line needs the time of day"
+    )]
     let time = chrono::Utc::now().format("%Y-%m-%dT%H:%M:%S%.3fZ");
     let status = message
         .answered()

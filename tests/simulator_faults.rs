@@ -4,7 +4,7 @@
 #[path = "simulator/till.rs"]
 mod till;
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use money_transfer_retailer::simulator::{
     CannedAnswer, Copy, Fault, Operation, OrderState, Rule, Simulator,
@@ -134,7 +134,7 @@ async fn close_after_answers_and_closes_without_a_word() {
 async fn slow_headers_and_slow_body_take_their_time() {
     let delay = Duration::from_millis(100);
     for fault in [Fault::SlowHeaders(delay), Fault::SlowBody(delay)] {
-        let start = Instant::now();
+        let start = tokio::time::Instant::now();
         let (till, order, outcome) = meet(fault).await;
         let approved = outcome.unwrap();
         assert!(start.elapsed() >= delay);

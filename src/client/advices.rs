@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{Core, DecisionError};
 use crate::model::{Money, Operation, RequestId, Timestamp};
-use crate::saf::{AdviceRecord, State, Transaction};
+use crate::saf::{AdviceRecord, DamagedRecord, OpenPage, State, Transaction};
 
 /// How many open transactions are read at a time.
 const PAGE: usize = 256;
@@ -92,23 +92,38 @@ impl<'a> Advices<'a> {
         self.list(Undecided::of)
     }
 
+    /// The records that fail their checksum, oldest first.
+    ///
+    /// What they held is not known any more, and nothing of them is sent: settle them with the
+    /// upstream by the id of the request.
+    ///
+    /// # Errors
+    /// As for [`pending`](Advices::pending).
+    pub fn damaged(&self) -> Result<Vec<DamagedRecord>, DecisionError> {
+        self.collect(|page| page.damaged)
+    }
+
     fn list<T>(
         &self,
         mut entry: impl FnMut(&Transaction) -> Option<T>,
+    ) -> Result<Vec<T>, DecisionError> {
+        self.collect(|page| page.transactions.iter().filter_map(&mut entry).collect())
+    }
+
+    /// Goes through all open transactions, until the list is full.
+    fn collect<T>(
+        &self,
+        mut entries: impl FnMut(OpenPage) -> Vec<T>,
     ) -> Result<Vec<T>, DecisionError> {
         let mut list = Vec::new();
         let mut after = None;
         loop {
             let page = self.core.ledger.open_transactions(after, PAGE)?;
-            let Some(last) = page.last() else {
+            after = page.last;
+            list.extend(entries(page));
+            if after.is_none() || list.len() >= LIST_LIMIT {
+                list.truncate(LIST_LIMIT);
                 return Ok(list);
-            };
-            after = Some(last.sequence);
-            for entry in page.iter().filter_map(&mut entry) {
-                list.push(entry);
-                if list.len() == LIST_LIMIT {
-                    return Ok(list);
-                }
             }
         }
     }

@@ -2,6 +2,7 @@
 
 use std::marker::PhantomData;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::Serialize;
 use tokio::sync::oneshot;
@@ -51,7 +52,7 @@ impl Client {
         })?;
         let exchange = Exchange::<Q> {
             client: self.clone(),
-            transaction: journal_entry(&request, requested_at),
+            transaction: journal_entry(&request, requested_at, self.timeout),
             call: Call::with_body(Q::OPERATION, body.into(), self.timeout),
             redeem_ref: request.redeem_ref(),
             kind: PhantomData,
@@ -61,7 +62,11 @@ impl Client {
 }
 
 /// The transaction as it is before its first byte leaves.
-fn journal_entry<Q: FinancialRequest>(request: &Q, requested_at: Timestamp) -> Transaction {
+fn journal_entry<Q: FinancialRequest>(
+    request: &Q,
+    requested_at: Timestamp,
+    timeout: Duration,
+) -> Transaction {
     let header = request.header();
     Transaction {
         request_id: request.id(),
@@ -69,6 +74,7 @@ fn journal_entry<Q: FinancialRequest>(request: &Q, requested_at: Timestamp) -> T
         sequence: 0,
         version: 0,
         requested_at,
+        timeout,
         amount: request.amount(),
         receiver_id: header.receiver.map(|receiver| receiver.id.clone()),
         identifiers: header.third_party_identifiers.clone(),

@@ -99,7 +99,7 @@ pub use exchange_rate::{ExchangeRate, ExchangeRateQuery, ExchangeRateResponse};
 pub use ids::{AdviceId, ParseIdError, RequestId};
 pub use lookup::{LookupOrderQuery, LookupOrderResponse};
 pub use money::{LedgerIndicator, Money};
-pub use operation::{Kind, Operation};
+pub use operation::{Kind, Operation, ParseOperationError};
 pub use order::{CreateOrderRequest, CreateOrderResponse};
 pub use originator::{Institution, Merchant, MerchantName, Originator};
 pub use person::{Address, IdType, Occupation, PersonalDetails, SourceOfIncome};

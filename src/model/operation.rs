@@ -1,6 +1,7 @@
 //! The table of operations: what each is called, where it lives and what kind of message it is.
 
 use std::fmt;
+use std::str::FromStr;
 
 use ::http::Method;
 use serde::{Deserialize, Serialize};
@@ -130,6 +131,18 @@ impl Operation {
         self.row().reversed_by
     }
 
+    /// Whether this confirms a financial request.
+    pub fn is_confirmation(self) -> bool {
+        let confirms = |request: &Operation| request.confirmed_by() == Some(self);
+        Operation::ALL.iter().any(confirms)
+    }
+
+    /// Whether this reverses a financial request.
+    pub fn is_reversal(self) -> bool {
+        let reverses = |request: &Operation| request.reversed_by() == Some(self);
+        Operation::ALL.iter().any(reverses)
+    }
+
     fn row(self) -> Row {
         use Operation as O;
         match self {
@@ -220,7 +233,30 @@ fn row(
 
 impl fmt::Display for Operation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
+        f.pad(self.name())
+    }
+}
+
+/// The text names no operation of the interface.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{text:?} is no operation, such as createOrder or create-order")]
+#[non_exhaustive]
+pub struct ParseOperationError {
+    /// The text.
+    pub text: String,
+}
+
+impl FromStr for Operation {
+    type Err = ParseOperationError;
+
+    /// Reads a name as on the wire (`createOrder`) or as on a command line (`create-order`).
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let plain = text.replace('-', "");
+        let named = |operation: &Operation| operation.name().eq_ignore_ascii_case(&plain);
+        let found = Operation::ALL.into_iter().find(named);
+        found.ok_or_else(|| ParseOperationError {
+            text: text.to_owned(),
+        })
     }
 }
 
@@ -247,6 +283,23 @@ mod tests {
                 assert_eq!(advice.kind(), Kind::Advice, "{operation}");
             }
         }
+    }
+
+    #[test]
+    fn a_name_is_read_as_on_the_wire_and_as_on_a_command_line() {
+        for operation in Operation::ALL {
+            assert_eq!(operation.name().parse(), Ok(operation));
+        }
+        assert_eq!("create-order".parse(), Ok(Operation::CreateOrder));
+        assert!("sell".parse::<Operation>().is_err());
+    }
+
+    #[test]
+    fn confirmations_and_reversals_are_told_apart() {
+        assert!(Operation::ConfirmRedeem.is_confirmation());
+        assert!(Operation::CancelOrderReversal.is_reversal());
+        assert!(!Operation::ConfirmRedeem.is_reversal());
+        assert!(!Operation::CreateOrder.is_confirmation());
     }
 
     #[test]

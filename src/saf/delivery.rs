@@ -233,7 +233,7 @@ impl Delivery {
             return Ok(Next::Done);
         };
         // Judged before the sending: what arrives meanwhile proves nothing about the time before.
-        let circumstances = self.circumstances(advice, scheduled);
+        let circumstances = circumstances(&transaction, advice, scheduled);
         // Until the outcome is recorded, nothing but this tells that it may have arrived.
         place.scheduled.possibly_sent = true;
         let body = Bytes::from(advice.body.clone());
@@ -257,14 +257,6 @@ impl Delivery {
                 place.scheduled.possibly_sent = scheduled.possibly_sent;
                 Ok(Next::Again(self.pause(attempts, &outcome)))
             }
-        }
-    }
-
-    fn circumstances(&self, advice: &Advice, scheduled: Scheduled) -> Circumstances {
-        let known_for = Instant::now().saturating_duration_since(scheduled.known_since);
-        Circumstances {
-            possibly_sent_before: advice.possibly_sent || scheduled.possibly_sent,
-            request_has_landed: known_for >= self.timeout.saturating_mul(2),
         }
     }
 
@@ -309,6 +301,18 @@ impl Delivery {
                 .with_status(unanswered.status())
                 .with_error(unanswered),
         }
+    }
+}
+
+fn circumstances(
+    transaction: &Transaction,
+    advice: &Advice,
+    scheduled: Scheduled,
+) -> Circumstances {
+    let known_for = Instant::now().saturating_duration_since(scheduled.known_since);
+    Circumstances {
+        possibly_sent_before: advice.possibly_sent || scheduled.possibly_sent,
+        request_has_landed: known_for >= transaction.timeout.saturating_mul(2),
     }
 }
 

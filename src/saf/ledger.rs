@@ -69,6 +69,25 @@ pub(crate) enum LedgerError {
     Closed,
 }
 
+/// A page of the list of open transactions.
+#[derive(Debug, Default)]
+pub(crate) struct OpenPage {
+    pub(crate) transactions: Vec<Transaction>,
+    pub(crate) damaged: Vec<DamagedRecord>,
+    /// Where the next page begins; `None` behind the last one.
+    pub(crate) last: Option<u64>,
+}
+
+/// A record that fails its checksum, or cannot be read. It is left where it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct DamagedRecord {
+    /// The request whose record it is.
+    pub request_id: RequestId,
+    /// What is wrong with it.
+    pub reason: String,
+}
+
 type Reply = Result<Arc<Transaction>, LedgerError>;
 
 struct Job {
@@ -149,26 +168,27 @@ impl Ledger {
         &self,
         after: Option<u64>,
         limit: usize,
-    ) -> Result<Vec<Transaction>, LedgerError> {
+    ) -> Result<OpenPage, LedgerError> {
         let store = self.store()?;
-        let mut after = after.map(|sequence| numbered(OPEN, sequence));
-        loop {
-            let page = store.page(OPEN, after.as_deref(), limit)?;
-            let Some((last, _)) = page.last() else {
-                return Ok(Vec::new());
-            };
-            after = Some(last.clone());
-            let mut transactions = Vec::with_capacity(page.len());
-            for (_, id) in &page {
-                let transaction = load_listed(&*store, request_id(id)?)?;
-                // One that was settled since the page was read is gone from this list.
-                transactions.extend(Some(transaction).filter(|listed| !listed.is_final()));
-            }
-            // An empty page would mean the end to the caller.
-            if !transactions.is_empty() {
-                return Ok(transactions);
+        let after = after.map(|sequence| numbered(OPEN, sequence));
+        let listed = store.page(OPEN, after.as_deref(), limit)?;
+        let mut page = OpenPage::default();
+        for (key, id) in listed {
+            page.last = Some(number_of(&key)?);
+            let id = request_id(&id)?;
+            match load_listed(&*store, id) {
+                // One that was settled since the list was read has left it.
+                Ok(found) => page
+                    .transactions
+                    .extend(Some(found).filter(|one| !one.is_final())),
+                Err(StoreError::Damaged { reason }) => page.damaged.push(DamagedRecord {
+                    request_id: id,
+                    reason,
+                }),
+                Err(error) => return Err(error.into()),
             }
         }
+        Ok(page)
     }
 
     /// Takes no more work, finishes what is waiting, and lets the store go.
@@ -434,9 +454,7 @@ fn load(store: &dyn Store, id: RequestId) -> Result<Option<Transaction>, StoreEr
     let Some(sealed) = store.read(&key)? else {
         return Ok(None);
     };
-    let damaged = |reason: String| StoreError::Damaged {
-        reason: format!("transaction {id}: {reason}"),
-    };
+    let damaged = |reason: String| StoreError::Damaged { reason };
     let payload = open_record(&key, &sealed).map_err(|error| damaged(error.to_string()))?;
     let transaction =
         serde_json::from_slice(payload).map_err(|error| damaged(error.to_string()))?;
@@ -446,7 +464,7 @@ fn load(store: &dyn Store, id: RequestId) -> Result<Option<Transaction>, StoreEr
 /// The transaction that a list names: without its record it would silently be forgotten.
 fn load_listed(store: &dyn Store, id: RequestId) -> Result<Transaction, StoreError> {
     load(store, id)?.ok_or_else(|| StoreError::Damaged {
-        reason: format!("transaction {id}: it is listed as open and has no record"),
+        reason: "it is listed as open and has no record".to_owned(),
     })
 }
 

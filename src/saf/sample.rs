@@ -1,5 +1,7 @@
 //! Transactions and answers to try the room on.
 
+use std::time::Duration;
+
 use super::{Approval, Attempt, AttemptOutcome, Draft, Event, State, Transaction};
 use crate::api::{Declined, NotSent, NotSentReason};
 use crate::model::{
@@ -15,6 +17,7 @@ pub(super) fn sent(operation: Operation) -> Transaction {
         sequence: 0,
         version: 0,
         requested_at: Timestamp::unix_epoch(),
+        timeout: Duration::from_secs(60),
         amount: Some(Money::zar(79_995)),
         receiver_id: Some("627821".to_owned()),
         identifiers: identifiers(r#"[{"institutionId":"1","transactionIdentifier":"asked"}]"#),

@@ -1,10 +1,11 @@
 //! The five advices are one: find the request, refuse what was decided otherwise, answer with the advice itself.
 
+use crate::model::Operation;
+
 use super::{
     accounts::{Advice, DECIDED_OTHERWISE, Desk, Place},
     answer::{Answer, Problem},
     call::Call,
-    operation::Operation,
     outcome::Outcome,
     records::LegState,
 };

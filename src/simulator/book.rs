@@ -6,9 +6,10 @@ use bytes::Bytes;
 use http::Method;
 use serde_json::Value;
 
+use crate::model::{Kind, Operation};
+
 use super::{
     faults::Fault,
-    operation::Operation,
     records::{Leg, Order},
 };
 
@@ -70,7 +71,7 @@ impl Book {
     /// The requests (createOrder, redeemOrder, cancelOrder) with this id.
     #[must_use]
     pub fn requests_of(&self, request_id: impl fmt::Display) -> Tally<'_> {
-        self.tally(request_id, |operation| operation.is_financial_request())
+        self.tally(request_id, |operation| operation.kind() == Kind::Request)
     }
 
     /// The confirmations of the request with this id.

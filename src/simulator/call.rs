@@ -5,7 +5,7 @@ use bytes::Bytes;
 use http::{HeaderMap, header, request::Parts};
 use serde_json::Value;
 
-use super::operation::Operation;
+use crate::model::{Kind, Operation};
 
 /// One message, read in whole.
 #[derive(Clone)]
@@ -65,7 +65,7 @@ impl Call {
 
     /// The id of the financial request this message is or is about.
     pub(super) fn request_id(&self) -> Option<&str> {
-        if self.operation.is_advice() {
+        if self.operation.kind() == Kind::Advice {
             text(&self.json, "/requestId")
         } else {
             self.id()
@@ -74,7 +74,7 @@ impl Call {
 
     /// The id of the advice, where the message is one.
     pub(super) fn advice_id(&self) -> Option<&str> {
-        self.id().filter(|_| self.operation.is_advice())
+        self.id().filter(|_| self.operation.kind() == Kind::Advice)
     }
 
     /// The text at a JSON pointer into the body.

@@ -12,12 +12,13 @@ use http::{Request, Response, header};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::Incoming;
 
+use crate::model::{Kind, Operation};
+
 use super::{
     BASE_PATH,
     answer::{Answer, Problem, error_detail},
     call::{AccountName, Call, query_pairs},
     faults::{CannedAnswer, Copy, Fault},
-    operation::Operation,
     takeover::Takeover,
     upstream::{Shared, random_uuid},
 };
@@ -69,7 +70,10 @@ fn find(head: &http::request::Parts, shared: &Shared) -> Result<Operation, Box<A
     let path = head.uri.path();
     let path = path.strip_prefix(BASE_PATH).unwrap_or_default();
     let path = path.strip_suffix('/').unwrap_or(path);
-    let operations = Operation::at(path);
+    let operations: Vec<Operation> = Operation::ALL
+        .into_iter()
+        .filter(|operation| operation.path() == path)
+        .collect();
     if let Some(operation) = operations
         .iter()
         .find(|operation| operation.method() == head.method)
@@ -199,7 +203,9 @@ impl Exchange {
 
     fn error(&self, status: u16, error_type: &str) -> Answer {
         let call = &self.call;
-        let original = call.request_id().filter(|_| call.operation.is_advice());
+        let original = call
+            .request_id()
+            .filter(|_| call.operation.kind() == Kind::Advice);
         let id = call
             .id()
             .map_or_else(|| random_uuid(&mut fastrand::Rng::new()), str::to_owned);

@@ -18,9 +18,10 @@
 
 use std::{str::FromStr, time::Duration};
 
+use crate::model::{Operation, ParseOperationError};
+
 use super::{
     faults::{CannedAnswer, Copy, Fault},
-    operation::{Operation, UnknownOperation},
     script::{Rule, RuleDraft},
 };
 
@@ -33,7 +34,7 @@ pub enum RuleError {
     Shape(String),
     /// The operation is unknown, and not `any`.
     #[error(transparent)]
-    Operation(#[from] UnknownOperation),
+    Operation(#[from] ParseOperationError),
     /// The part that says which messages is wrong.
     #[error(
         "{0:?} does not say which messages: it takes always, a number K (the next K), nth=N, or p=P (0 to 1)"

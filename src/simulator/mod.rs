@@ -41,7 +41,6 @@ mod faults;
 mod fees;
 mod grammar;
 mod history;
-mod operation;
 mod orders;
 mod outcome;
 mod rates;
@@ -68,7 +67,6 @@ pub use self::{
     book::{Book, Message, Tally},
     faults::{CannedAnswer, Copy, Fault},
     grammar::RuleError,
-    operation::{Operation, UnknownOperation},
     records::{Leg, LegState, Order, OrderState},
     script::{Rule, RuleDraft},
 };
@@ -76,6 +74,7 @@ use self::{
     server::Server,
     upstream::{Observer, Settings, Shared},
 };
+pub use crate::model::Operation;
 
 /// Where the operations live on the server.
 pub const BASE_PATH: &str = "/moneytransfer/v2";

@@ -1,8 +1,10 @@
 //! Which rule serves which operation.
 
+use crate::model::Operation;
+
 use super::{
     accounts::Desk, advices, answer::Answer, call::Call, cancellations, customers, fees, history,
-    operation::Operation, orders, outcome::Outcome, rates, redemptions, updates,
+    orders, outcome::Outcome, rates, redemptions, updates,
 };
 
 /// Runs the operation's rule.

@@ -1,6 +1,7 @@
 //! Which message meets which fault.
 
-use super::{faults::Fault, operation::Operation};
+use super::faults::Fault;
+use crate::model::Operation;
 
 /// A rule of the script: which messages meet a fault, and which fault.
 ///

@@ -2,7 +2,7 @@
 //!
 //! Members that are not named here are neither checked nor lost: they are echoed as they came.
 
-use super::operation::Operation;
+use crate::model::Operation;
 
 /// One member of a message: its name, its kind, and whether it must be given.
 pub(super) struct Field(pub(super) &'static str, pub(super) Kind, pub(super) bool);

@@ -16,6 +16,10 @@ pub(super) fn written(time: DateTime<Utc>) -> String {
 
 /// The present moment.
 pub(super) fn now() -> DateTime<Utc> {
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "the upstream has a clock of its own"
+    )]
     Utc::now()
 }
 

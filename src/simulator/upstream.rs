@@ -8,6 +8,8 @@ use std::{
 use fastrand::Rng;
 use tokio::{sync::watch, task::JoinSet};
 
+use crate::model::Kind;
+
 use super::{
     accounts::{Account, Desk},
     answer::{Answer, Problem},
@@ -218,7 +220,9 @@ impl Upstream {
 
     /// A format error does not tell the message's id: whoever found it had not read so far.
     fn error(&mut self, problem: Problem, call: &Call) -> Answer {
-        let original = call.request_id().filter(|_| call.operation.is_advice());
+        let original = call
+            .request_id()
+            .filter(|_| call.operation.kind() == Kind::Advice);
         match call.id().filter(|_| !problem.is_format_error()) {
             Some(id) => problem.answer(id, original),
             None => problem.answer(&random_uuid(&mut self.random), original),

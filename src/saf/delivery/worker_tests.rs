@@ -1,5 +1,8 @@
 //! The worker against an upstream of this file, on a clock that moves only when nobody works.
 
+mod stopping;
+mod waking;
+
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::{future::Future, pin::Pin};
@@ -306,79 +309,6 @@ async fn settle_down() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_idle_worker_is_not_woken_in_a_year() {
-    let shop = Shop::new(|_, _| accept());
-    let (_orders, _worker) = shop.open();
-    tokio::time::sleep(YEAR).await;
-    assert_eq!(shop.polls.load(Ordering::SeqCst), 1);
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_waiting_advice_wakes_the_worker_for_its_repeats_alone() {
-    let pause = Duration::from_secs(300);
-    let mut shop = Shop::new(|_, _| doubt()).policy(|policy| policy.pauses(pause, pause));
-    let id = shop.confirm().await;
-    let (_orders, _worker) = shop.open();
-    let first = shop.call().await;
-    for repeat in 1..=20 {
-        let seen = shop.call().await;
-        assert_eq!(seen.at - first.at, pause * repeat);
-        assert_eq!(seen.body, first.body, "a repeat is the same bytes");
-    }
-    // Once when it is due, and once when the sending is finished.
-    let polls = shop.polls.load(Ordering::SeqCst);
-    assert!(polls <= 2 * 21 + 1, "{polls}");
-    assert!(shop.settlement(id).is_none());
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_new_advice_is_sent_at_once() {
-    let mut shop = Shop::new(|_, _| accept());
-    let (_orders, _worker) = shop.open();
-    tokio::time::sleep(YEAR).await;
-    let decided_at = Instant::now();
-    let id = shop.confirm().await;
-    let seen = shop.call().await;
-    assert_eq!(seen.operation, Operation::ConfirmPayment);
-    assert_eq!(seen.at, decided_at);
-    shop.schedule.emptied().await;
-    assert_eq!(shop.settlement(id), Some(Settlement::Accepted));
-}
-
-#[tokio::test(start_paused = true)]
-async fn no_more_are_in_flight_than_the_policy_allows() {
-    for parallel in [1, 3, 8] {
-        let shop = Shop::new(|_, _| Reply::AfterSecond).policy(|policy| policy.parallel(parallel));
-        for _ in 0..20 {
-            shop.confirm().await;
-        }
-        let (_orders, _worker) = shop.open();
-        shop.schedule.emptied().await;
-        let most = shop.upstream.most_in_flight.load(Ordering::SeqCst);
-        assert_eq!(most, parallel);
-        assert_eq!(shop.calls(), 20);
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn with_all_places_taken_more_work_wakes_nobody() {
-    let shop = Shop::new(|_, _| Reply::Never).policy(|policy| policy.parallel(2));
-    for _ in 0..2 {
-        shop.confirm().await;
-    }
-    let (_orders, _worker) = shop.open();
-    shop.until(|shop| shop.calls() == 2).await;
-    settle_down().await;
-    let before = shop.polls.load(Ordering::SeqCst);
-    for _ in 0..50 {
-        shop.confirm().await;
-    }
-    settle_down().await;
-    assert_eq!(shop.polls.load(Ordering::SeqCst), before);
-    assert_eq!(shop.calls(), 2);
-}
-
-#[tokio::test(start_paused = true)]
 async fn an_advice_that_nobody_answers_holds_up_no_other() {
     let shop = Shop::new(|number, _| if number == 0 { Reply::Never } else { accept() })
         .policy(|policy| policy.parallel(2));
@@ -470,72 +400,6 @@ async fn an_upstream_that_asks_to_be_left_alone_is_up_to_an_hour() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn told_to_finish_the_worker_finishes_what_is_in_flight_and_starts_nothing() {
-    let told = Arc::new(Notify::new());
-    let reply = Arc::clone(&told);
-    let mut shop = Shop::new(move |_, _| Reply::WhenTold(Arc::clone(&reply)))
-        .policy(|policy| policy.parallel(2));
-    let in_flight = shop.confirm().await;
-    let (orders, worker) = shop.open();
-    shop.call().await;
-    orders.send_replace(Order::Finish);
-    let late = shop.confirm().await;
-    settle_down().await;
-    assert!(!worker.is_finished(), "a sending is under way");
-    told.notify_waiters();
-    worker.await.unwrap();
-    assert_eq!(shop.settlement(in_flight), Some(Settlement::Accepted));
-    assert_eq!(shop.settlement(late), None);
-    assert_eq!(shop.calls(), 1);
-}
-
-#[tokio::test(start_paused = true)]
-async fn told_to_finish_before_it_began_the_worker_starts_nothing() {
-    let shop = Shop::new(|_, _| accept());
-    shop.confirm().await;
-    let (orders, worker) = shop.open();
-    orders.send_replace(Order::Finish);
-    worker.await.unwrap();
-    assert_eq!(shop.calls(), 0);
-}
-
-#[tokio::test(start_paused = true)]
-async fn work_that_comes_together_with_the_word_to_finish_is_not_started() {
-    // Which of two wakes is looked at first must not be left to chance.
-    for _ in 0..50 {
-        let shop = Shop::new(|_, _| accept());
-        let (orders, worker) = shop.open();
-        settle_down().await;
-        let id = shop.begin().await;
-        let event = Event::Unknown(draft(), ReversalReason::Timeout);
-        orders.send_replace(Order::Finish);
-        shop.ledger.apply_detached(id, event);
-        std::thread::yield_now();
-        worker.await.unwrap();
-        assert_eq!(shop.calls(), 0);
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_worker_that_nobody_can_reach_any_more_stops_at_once() {
-    let mut shop = Shop::new(|_, _| Reply::Never);
-    let id = shop.confirm().await;
-    let (orders, worker) = shop.open();
-    shop.call().await;
-    drop(orders);
-    let before = Instant::now();
-    worker.await.unwrap();
-    assert_eq!(Instant::now(), before);
-    let in_flight = Arc::clone(&shop.upstream.in_flight);
-    shop.until(|_| in_flight.load(Ordering::SeqCst) == 0).await;
-    assert!(
-        shop.settlement(id).is_none(),
-        "it is sent after the next open"
-    );
-    assert!(shop.schedule.next_due().is_some(), "it is not in flight");
-}
-
-#[tokio::test(start_paused = true)]
 async fn a_queue_that_cannot_be_read_pauses_the_delivery_and_does_not_end_it() {
     let shop = Shop::new(|_, _| accept());
     let id = shop.confirm().await;
@@ -588,19 +452,22 @@ async fn a_policy_with_an_endless_pause_does_not_break_the_worker() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_reversal_finds_nothing_to_reverse_only_after_twice_the_timeout() {
+async fn a_reversal_finds_nothing_to_reverse_only_after_twice_the_timeout_of_its_request() {
     let pause = 10 * SECOND;
     let mut shop = Shop::new(|_, call| refuse("UNABLE_TO_LOCATE_RECORD", &id_of(call)))
         .policy(|policy| policy.pauses(pause, pause));
-    let id = shop.begin().await;
+    let mut transaction = sent(Operation::CreateOrder);
+    transaction.timeout = 90 * SECOND;
+    let id = transaction.request_id;
+    shop.ledger.begin(transaction).await.unwrap();
     let event = Event::Unknown(draft(), ReversalReason::Timeout);
     shop.ledger.apply(id, event).await.unwrap();
     let (_orders, _worker) = shop.open();
     let first = shop.call().await;
     shop.schedule.emptied().await;
-    assert_eq!(Instant::now() - first.at, 120 * SECOND);
+    assert_eq!(Instant::now() - first.at, 180 * SECOND);
     assert_eq!(shop.settlement(id), Some(Settlement::NothingToReverse));
-    assert_eq!(shop.calls(), 13);
+    assert_eq!(shop.calls(), 19);
 }
 
 #[tokio::test(start_paused = true)]
