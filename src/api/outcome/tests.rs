@@ -357,7 +357,7 @@ fn request(result: Result<Answer, NoAnswer>) -> RequestOutcome<CreateOrderRespon
 }
 
 fn advice(result: Result<Answer, NoAnswer>) -> AdviceOutcome {
-    of_advice(result, ID.parse().unwrap())
+    of_advice(result, Operation::ConfirmPayment, ID.parse().unwrap())
 }
 
 fn query(result: Result<Answer, NoAnswer>) -> QueryOutcome<LookupOrderResponse> {
@@ -560,7 +560,7 @@ fn of_a_failure_only_the_beginning_is_quoted() {
         panic!("a 502 is a doubt");
     };
     let excerpt = unanswered.excerpt.unwrap();
-    assert!((100..=EXCERPT_BYTES).contains(&excerpt.len()), "{excerpt}");
+    assert!((100..=EXCERPT_BYTES).contains(&excerpt.expose().len()));
 }
 
 #[test]

@@ -300,7 +300,7 @@ fn a_lookup_that_somebody_else_turned_away_settles_nothing() {
     let turned_away = [401, 403, 407].map(|status| Declined {
         status,
         detail: None,
-        excerpt: Some("<html>".to_owned()),
+        excerpt: Some("<html>".into()),
     });
     for refusal in turned_away.into_iter().chain([about_the_sender]) {
         let outcome = QueryOutcome::Failed(refusal);
