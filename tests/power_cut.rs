@@ -31,7 +31,7 @@ use std::time::Duration;
 use money_transfer_retailer::model::ReversalReason;
 use money_transfer_retailer::simulator::{Book, Fault, Message, Operation, Order, Rule, Simulator};
 use money_transfer_retailer::{Client, OrderOutcome, QueuedAdvice};
-use power::Disk;
+use power::{Disk, Journal};
 use support::{impatient, order, till};
 
 const PART: &str = "TILL_PART";
@@ -64,8 +64,14 @@ const DRAINED: &str = "drained";
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "slow, and needs root, a loop device, xfsprogs and e2fsprogs"]
 async fn nothing_acknowledged_is_lost_in_power_cuts_at_random_moments() {
+    for journal in [Journal::Ordered, Journal::SizesOnly] {
+        cut_at_random_moments(journal).await;
+    }
+}
+
+async fn cut_at_random_moments(journal: Journal) {
     let cuts = cuts();
-    let mut town = Town::new(20_261_122).await;
+    let mut town = Town::new(journal, 20_261_122).await;
     for cut in 0..cuts {
         let moment = town.moment();
         town.sell_until(cut, &moment);
@@ -76,7 +82,7 @@ async fn nothing_acknowledged_is_lost_in_power_cuts_at_random_moments() {
     let book = town.upstream.book();
     let audit = Audit::new(&book, &town.acknowledged);
     println!(
-        "{cuts} power cuts, {} of them at an open: {}, {} messages too many",
+        "{cuts} power cuts ({journal:?}), {} of them at an open: {}, {} messages too many",
         town.cuts_while_opening,
         audit.numbers(),
         town.sent_again
@@ -91,8 +97,14 @@ async fn nothing_acknowledged_is_lost_in_power_cuts_at_random_moments() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "slow, and needs root, a loop device, xfsprogs and e2fsprogs"]
 async fn a_queue_whose_making_was_cut_short_opens() {
+    for journal in [Journal::Ordered, Journal::SizesOnly] {
+        cut_first_opens(journal).await;
+    }
+}
+
+async fn cut_first_opens(journal: Journal) {
     let cuts = cuts();
-    let mut town = Town::new(4_711).await;
+    let mut town = Town::new(journal, 4_711).await;
     for cut in 0..cuts {
         town.queue = format!("queue {cut}");
         let pause = Duration::from_micros(town.random.u64(0..OPENING_MICROS));
@@ -103,7 +115,9 @@ async fn a_queue_whose_making_was_cut_short_opens() {
     let book = town.upstream.book();
     Audit::new(&book, &town.acknowledged).check();
     let too_late = cuts - town.cuts_while_opening;
-    println!("{cuts} cuts of a first open, {too_late} of them right after it: all opened again");
+    println!(
+        "{cuts} cuts of a first open ({journal:?}), {too_late} of them right after it: all opened again"
+    );
 }
 
 fn cuts() -> u64 {
@@ -170,11 +184,11 @@ enum Moment {
 }
 
 impl Town {
-    async fn new(seed: u64) -> Town {
+    async fn new(journal: Journal, seed: u64) -> Town {
         let upstream = Simulator::builder().seed(seed).start().await.unwrap();
         Town {
             upstream,
-            disk: Disk::new(),
+            disk: Disk::new(journal),
             queue: "queue".to_owned(),
             random: fastrand::Rng::with_seed(seed),
             seed,

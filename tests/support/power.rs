@@ -21,8 +21,23 @@ use tempfile::TempDir;
 
 const IMAGE_BYTES: u64 = 256 * 1024 * 1024;
 
-/// Longer than any test runs.
-const MOUNT_OPTIONS: &str = "loop,commit=900";
+/// A commit of the journal brings the contents of files along, or their names and sizes alone.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Journal {
+    Ordered,
+    /// What was not synced has its size after a cut, and is full of zeros or of old data.
+    SizesOnly,
+}
+
+impl Journal {
+    /// With a commit interval longer than any test runs.
+    fn mount_options(self) -> &'static str {
+        match self {
+            Journal::Ordered => "loop,commit=900,data=ordered",
+            Journal::SizesOnly => "loop,commit=900,data=writeback,nodelalloc",
+        }
+    }
+}
 
 /// The mount can be busy for a moment after its last user was killed.
 const UNMOUNT_ATTEMPTS: u32 = 100;
@@ -31,6 +46,7 @@ const UNMOUNT_PAUSE: Duration = Duration::from_millis(20);
 /// An ext4 file system in a file of its own, mounted.
 pub(crate) struct Disk {
     directory: TempDir,
+    journal: Journal,
     is_mounted: bool,
 }
 
@@ -39,11 +55,12 @@ impl Disk {
     ///
     /// # Panics
     /// Where this cannot be done, saying what is missing.
-    pub(crate) fn new() -> Disk {
+    pub(crate) fn new(journal: Journal) -> Disk {
         require_tools();
         let directory = tempfile::tempdir().unwrap();
         let mut disk = Disk {
             directory,
+            journal,
             is_mounted: false,
         };
         let image = std::fs::File::create(disk.image()).unwrap();
@@ -79,7 +96,7 @@ impl Disk {
 
     fn mount(&mut self) {
         let (image, mountpoint) = (self.image(), self.mountpoint());
-        let options = ["-t", "ext4", "-o", MOUNT_OPTIONS].map(OsStr::new);
+        let options = ["-t", "ext4", "-o", self.journal.mount_options()].map(OsStr::new);
         let paths = [image.as_os_str(), mountpoint.as_os_str()];
         run("mount", options.into_iter().chain(paths));
         self.is_mounted = true;
