@@ -34,6 +34,9 @@ const INDEX_DIRECTORY: &str = "index";
 /// The name that sled gives its log.
 const LOG_FILE: &str = "db";
 
+/// The name that sled gives its settings.
+const SETTINGS_FILE: &str = "conf";
+
 /// sled's own default of 1 GiB is more than most tills have.
 const CACHE_BYTES: u64 = 16 * 1024 * 1024;
 
@@ -62,6 +65,7 @@ impl SledStore {
     pub(crate) fn open(lock: DirectoryLock) -> Result<SledStore, StoreError> {
         let directory = lock.path();
         let index = directory.join(INDEX_DIRECTORY);
+        discard_torn_settings(&index).map_err(io_error(directory, "opened"))?;
         let db = open_patiently(directory, &index)?;
         let log = File::options()
             .read(true)
@@ -195,6 +199,27 @@ impl Drop for SledStore {
             Ok(())
         });
     }
+}
+
+/// Removes sled's settings where a power cut left them torn or full of zeros.
+///
+/// sled never syncs them, writes new ones where there are none, and refuses to open where they
+/// cannot be read. They hold nothing but the settings that are given at every open.
+fn discard_torn_settings(index: &Path) -> io::Result<()> {
+    let path = index.join(SETTINGS_FILE);
+    match fs::read(&path) {
+        Ok(settings) if !is_whole(&settings) => fs::remove_file(&path),
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// Whether the CRC that sled appends is right.
+fn is_whole(settings: &[u8]) -> bool {
+    let Some((text, crc)) = settings.split_last_chunk::<4>() else {
+        return false;
+    };
+    !text.is_empty() && crc32fast::hash(text) == u32::from_le_bytes(*crc)
 }
 
 /// Turns a panic inside sled into an error.
