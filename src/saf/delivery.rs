@@ -143,6 +143,8 @@ pub(crate) enum Order {
     Work,
     /// Finish what is under way, and start nothing new.
     Finish,
+    /// Break off what is under way.
+    BreakOff,
 }
 
 /// How one sending ended, for the schedule.
@@ -188,7 +190,12 @@ impl Delivery {
                 () = delivery.next_due(), if has_place => {}
             }
         }
-        while in_flight.join_next().await.is_some() {}
+        let finished = async { while in_flight.join_next().await.is_some() {} };
+        tokio::select! {
+            () = finished => {}
+            // Told to, or nobody is left to tell. What is dropped here goes back to the schedule.
+            _ = orders.wait_for(|order| *order == Order::BreakOff) => {}
+        }
     }
 
     fn start_due(self: &Arc<Self>, in_flight: &mut JoinSet<()>) {
