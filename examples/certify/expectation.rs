@@ -6,10 +6,12 @@ use money_transfer_retailer::model::ErrorType;
 use super::evidence::Verdict;
 use super::seen::Seen;
 
+type Test<'a, A> = Box<dyn Fn(&Seen<A>) -> bool + 'a>;
+
 /// What should come of a message whose answer is an `A`: in words, and as a test.
 pub(crate) struct Expectation<'a, A> {
     pub(crate) words: String,
-    accepts: Box<dyn Fn(&Seen<A>) -> bool + 'a>,
+    accepts: Test<'a, A>,
     /// Whether the server may take a moment until it is so.
     pub(crate) takes_time: bool,
 }

@@ -24,6 +24,7 @@
 //!    supported", and no failure.
 
 mod arguments;
+mod decisions;
 mod evidence;
 mod expectation;
 mod flows;
@@ -43,8 +44,9 @@ use std::process::ExitCode;
 
 use arguments::{Command, HELP, Options};
 use evidence::Evidence;
+use money_transfer_retailer::OpenError;
 use money_transfer_retailer::simulator::Simulator;
-use report::ReportFiles;
+use report::{ReportError, ReportFiles};
 use server::Server;
 
 /// What ends a run before its first step, or after its last.
@@ -75,12 +77,21 @@ pub(crate) async fn run(
         Ok(Command::Run(options)) => match certify(&options, out).await {
             Ok(evidence) if evidence.totals.failed == 0 => return PASSED,
             Ok(_) => return FAILED,
-            Err(trouble) if server::is_a_setting(&*trouble) => (BAD_ARGUMENTS, told(&*trouble)),
+            Err(trouble) if is_a_bad_argument(&*trouble) => (BAD_ARGUMENTS, told(&*trouble)),
             Err(trouble) => (FAILED, told(&*trouble)),
         },
         Err(error) => (BAD_ARGUMENTS, format!("{error}\nTry --help.")),
     };
     shown(err, &words, code)
+}
+
+/// Whether the trouble is one that other arguments would cure.
+fn is_a_bad_argument(trouble: &(dyn Error + Send + Sync + 'static)) -> bool {
+    let bad_setting = matches!(
+        trouble.downcast_ref(),
+        Some(OpenError::Upstream(_) | OpenError::Defaults(_))
+    );
+    bad_setting || trouble.is::<ReportError>()
 }
 
 /// Who reads the words may have left: the exit code says the same.

@@ -31,11 +31,47 @@ impl Secrets {
     }
 }
 
-/// A message as it may be read: the crate's `Debug` masks it; what is absent is left out.
+/// Types around a value that say nothing about it.
+const WRAPPERS: [&str; 3] = ["Some(", "RequestId(", "AdviceId("];
+
+/// A message as it may be read: as the crate's `Debug` masks it, without what is absent and without
+/// wrappers.
 pub(crate) fn shown(message: &(impl Debug + ?Sized)) -> String {
     let whole = format!("{message:#?}");
-    let present = whole
-        .lines()
-        .filter(|line| !line.ends_with(": None,") && !line.ends_with(": [],"));
-    present.collect::<Vec<_>>().join("\n")
+    let mut lines: Vec<String> = Vec::new();
+    // What is open around a line; wrappers leave no trace.
+    let mut open = Vec::new();
+    let mut begun = String::new();
+    for line in whole.lines().map(str::trim_start) {
+        if line.ends_with(": None,") || line.ends_with(": [],") {
+            continue;
+        }
+        if line.starts_with([')', '}', ']']) && open.pop() == Some(Opening::Wrapper) {
+            continue;
+        }
+        begun.push_str(line);
+        if let Some(name) = WRAPPERS
+            .iter()
+            .find_map(|wrapper| begun.strip_suffix(wrapper))
+        {
+            begun = name.to_owned();
+            open.push(Opening::Wrapper);
+            continue;
+        }
+        let depth = open
+            .iter()
+            .filter(|opening| **opening == Opening::Part)
+            .count();
+        lines.push("    ".repeat(depth) + &std::mem::take(&mut begun));
+        if line.ends_with(['(', '{', '[']) {
+            open.push(Opening::Part);
+        }
+    }
+    lines.join("\n")
+}
+
+#[derive(PartialEq, Eq)]
+enum Opening {
+    Wrapper,
+    Part,
 }

@@ -110,7 +110,7 @@ impl Approval for CancelOrderResponse {
 
 impl Answer for CreateOrderResponse {
     fn summary(&self) -> String {
-        let reference = present("redeem reference", self.order_redeem_ref.is_some());
+        let reference = present("reference", self.order_redeem_ref.is_some());
         format!("approved {}, {reference}", self.amount)
     }
 
@@ -179,7 +179,7 @@ impl Answer for OrderHistoryResponse {
         let orders = self.orders.iter().map(Answer::summary);
         match self.orders.len() {
             0 => "no orders".to_owned(),
-            count => format!("{count} orders: {}", orders.collect::<Vec<_>>().join("; ")),
+            count => format!("{count} found: {}", orders.collect::<Vec<_>>().join("; ")),
         }
     }
 

@@ -19,7 +19,7 @@ enum Format {
 /// The files of a report.
 pub(crate) struct ReportFiles(Vec<(PathBuf, Format, File)>);
 
-/// The report cannot be written there.
+/// The report cannot be written there: another path would do.
 #[derive(Debug, thiserror::Error)]
 #[error("the report {path} cannot be written")]
 pub(crate) struct ReportError {
@@ -31,7 +31,7 @@ impl ReportFiles {
     /// Creates the files before the run: nobody should wait for a report that cannot be written.
     ///
     /// With the extension `html` or `json` it is that one file, else both with the extension added.
-    pub(crate) fn create(path: &Path) -> Result<ReportFiles, Trouble> {
+    pub(crate) fn create(path: &Path) -> Result<ReportFiles, ReportError> {
         let extension = path.extension().and_then(|extension| extension.to_str());
         let added = |extension: &str| {
             let mut path = path.as_os_str().to_owned();
@@ -50,7 +50,7 @@ impl ReportFiles {
         for (path, format) in wanted {
             match File::create(&path) {
                 Ok(file) => files.push((path, format, file)),
-                Err(source) => return Err(Box::new(ReportError { path, source })),
+                Err(source) => return Err(ReportError { path, source }),
             }
         }
         Ok(ReportFiles(files))

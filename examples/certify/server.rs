@@ -1,15 +1,12 @@
 //! The server that is certified, and the tills that talk to it.
 
-use std::error::Error;
 use std::time::Duration;
 
 use money_transfer_retailer::model::{
     Defaults, Institution, Merchant, MerchantName, Originator, ReversalReason, Sensitive,
 };
 use money_transfer_retailer::simulator::Simulator;
-use money_transfer_retailer::{
-    AdviceRecord, Client, Credentials, DecisionError, OpenError, RetryPolicy,
-};
+use money_transfer_retailer::{AdviceRecord, Client, Credentials, DecisionError, RetryPolicy};
 use tempfile::TempDir;
 
 use super::Trouble;
@@ -180,12 +177,4 @@ impl Till {
 pub(crate) struct Left {
     pub(crate) pending: Vec<AdviceRecord>,
     pub(crate) rejected: Vec<AdviceRecord>,
-}
-
-/// Whether the trouble is one that other arguments would cure.
-pub(crate) fn is_a_setting(trouble: &(dyn Error + Send + Sync + 'static)) -> bool {
-    matches!(
-        trouble.downcast_ref(),
-        Some(OpenError::Upstream(_) | OpenError::Defaults(_))
-    )
 }

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use super::evidence::{Evidence, FlowEvidence, Verdict};
 
 /// Columns with their widths: flow, step, expected, seen, verdict.
-const WIDTHS: [usize; 5] = [24, 34, 36, 36, 13];
+const WIDTHS: [usize; 5] = [24, 34, 37, 37, 13];
 
 pub(crate) fn head(out: &mut dyn Write) -> io::Result<()> {
     row(out, ["flow", "step", "expected", "seen", "verdict"])

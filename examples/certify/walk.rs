@@ -4,17 +4,15 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
-use money_transfer_retailer::model::{AdviceId, Defaults, OrderStatus, RequestId, ReversalReason};
-use money_transfer_retailer::{
-    AdviceRecord, Approved, Confirmable, HandedBack, Operation, QueuedAdvice,
-};
+use money_transfer_retailer::Operation;
+use money_transfer_retailer::model::{Defaults, OrderStatus, RequestId};
 use tokio::time::{Instant, sleep};
 
 use super::evidence::{Step, Verdict, now};
 use super::expectation::Expectation;
 use super::inventions::Order;
 use super::masking::{Secrets, shown};
-use super::message::{Answer, Approval, Message};
+use super::message::{Answer, Message};
 use super::seen::Seen;
 use super::server::{Server, Till};
 use super::{Trouble, told};
@@ -22,30 +20,31 @@ use super::{Trouble, told};
 /// The pause before a server is asked again that may take a moment.
 const PAUSE: Duration = Duration::from_millis(200);
 
-/// How often a request is sent until its answer is late: a server on this machine needs luck.
-const TRIES: usize = 60;
-
-/// The shortest timeout that is tried.
-const SHORTEST: Duration = Duration::from_micros(1);
-
-const DELIVERED: &str = "delivered: nothing pending, nothing rejected";
-
 /// What the flows of a run share.
 pub(crate) struct World {
     pub(crate) server: Server,
     pub(crate) secrets: Secrets,
     /// How each order was left, for a last look at all of them.
-    pub(crate) left: RefCell<Vec<(Order, OrderStatus)>>,
+    pub(crate) left: RefCell<Vec<LeftOrder>>,
     defaults: Defaults,
+}
+
+/// An order as a flow left it.
+#[derive(Clone)]
+pub(crate) struct LeftOrder {
+    pub(crate) flow: &'static str,
+    pub(crate) order: Order,
+    pub(crate) status: OrderStatus,
 }
 
 /// A flow under way.
 pub(crate) struct Walk {
     pub(crate) world: Rc<World>,
-    till: Till,
+    pub(crate) flow: &'static str,
+    pub(super) till: Till,
     steps: Vec<Step>,
     /// How long the last exchange took.
-    round_trip: Duration,
+    pub(super) round_trip: Duration,
 }
 
 /// The rest of a flow cannot be walked; its last step says why.
@@ -72,9 +71,10 @@ impl World {
 }
 
 impl Walk {
-    pub(crate) async fn begin(world: &Rc<World>) -> Result<Walk, Trouble> {
+    pub(crate) async fn begin(world: &Rc<World>, flow: &'static str) -> Result<Walk, Trouble> {
         Ok(Walk {
             world: Rc::clone(world),
+            flow,
             till: Till::open(&world.server).await?,
             steps: Vec::new(),
             round_trip: Duration::ZERO,
@@ -90,7 +90,7 @@ impl Walk {
         &mut self,
         errand: impl AsyncFnOnce(&mut Walk) -> Walked,
     ) -> Walked {
-        let mut other = match Walk::begin(&self.world).await {
+        let mut other = match Walk::begin(&self.world, self.flow).await {
             Ok(other) => other,
             Err(trouble) => {
                 self.find("another till opens", "open", Err(told(&*trouble)));
@@ -134,68 +134,6 @@ impl Walk {
         answer.ok_or(Stop::Flow)
     }
 
-    /// Confirms, and waits until the confirmation is delivered.
-    pub(crate) async fn confirm<R>(&mut self, what: &str, approved: Approved<R>) -> Walked
-    where
-        R: Approval + Confirmable,
-    {
-        let draft = self.draft(what, R::REQUEST.confirmed_by(), DELIVERED);
-        let decided = approved.confirm().await;
-        self.decided(draft, None, decided).await
-    }
-
-    /// Reverses as a cashier does who cancels, and waits until the reversal is delivered.
-    pub(crate) async fn reverse<R: Approval>(
-        &mut self,
-        what: &str,
-        approved: Approved<R>,
-    ) -> Walked {
-        let draft = self.draft(what, R::REQUEST.reversed_by(), DELIVERED);
-        let reason = ReversalReason::Cancelled;
-        let decided = approved.reverse(reason.clone()).await;
-        self.decided(draft, Some(reason), decided).await
-    }
-
-    /// Sends requests until the answer to one of them is late; the client then reverses it by itself.
-    /// Those that were answered in time are reversed as by a cashier.
-    pub(crate) async fn time_out<M, R>(&mut self, what: &str, make: impl Fn() -> M) -> Walked
-    where
-        M: Message<Answer = Approved<R>>,
-        R: Approval,
-    {
-        let expected = Expectation::seeing("unknown: no answer in time", Seen::is_timeout);
-        let mut timeout = (self.round_trip / 2).max(SHORTEST);
-        let mut in_time = 0;
-        let (mut draft, seen) = loop {
-            let (message, draft) = self.prepared(what, make(), &expected.words);
-            let id = message.id();
-            let hurried = self.till.client.with_timeout(timeout);
-            match message.send(&hurried).await {
-                Seen::Answered(approved) if in_time < TRIES => {
-                    in_time += 1;
-                    timeout = (timeout / 2).max(SHORTEST);
-                    self.take_back(approved).await;
-                }
-                seen => break (draft.about(id), seen),
-            }
-        };
-        if in_time > 0 {
-            draft.remark = format!(" ({in_time} earlier answers came in time, and were reversed)");
-        }
-        let reversal = match &seen {
-            Seen::Unknown { reversal, cause: _ } => *reversal,
-            _ => None,
-        };
-        let request_id = draft.step.request_id.clone();
-        self.judge(draft, M::OPERATION, &expected, seen)?;
-        let reversal = reversal.ok_or(Stop::Flow)?;
-        let what = "the client reverses it by itself";
-        let draft = self.draft(what, R::REQUEST.reversed_by(), DELIVERED);
-        let advice = (reversal, request_id.unwrap_or_default());
-        self.delivered(draft, Some(ReversalReason::Timeout), advice)
-            .await
-    }
-
     /// Something that no message is about.
     pub(crate) fn find(&mut self, what: &str, expected: &str, found: Result<String, String>) {
         let draft = self.draft(what, None, expected);
@@ -204,39 +142,24 @@ impl Walk {
             Err(seen) => self.note(draft, Verdict::Fail, seen),
         }
     }
-
-    /// What the till's queue waits for, in words; the error if it waits for anything.
-    pub(crate) fn queue(&self) -> Result<String, String> {
-        let advices = self.till.client.advices();
-        let lists = advices.pending().and_then(|mut list| {
-            list.extend(advices.rejected()?);
-            Ok((list, advices.undecided()?.len()))
-        });
-        match lists {
-            Ok((list, 0)) if list.is_empty() => Ok("the queue is empty".to_owned()),
-            Ok((list, 0)) => Err(list.iter().map(fate).collect::<Vec<_>>().join("; ")),
-            Ok((_, undecided)) => Err(format!("{undecided} undecided")),
-            Err(error) => Err(told(&error)),
-        }
-    }
 }
 
 /// A step that has begun.
-struct Draft {
-    step: Step,
+pub(super) struct Draft {
+    pub(super) step: Step,
     began: Instant,
-    remark: String,
+    pub(super) remark: String,
 }
 
 impl Draft {
-    fn about(mut self, id: Option<RequestId>) -> Draft {
+    pub(super) fn about(mut self, id: Option<RequestId>) -> Draft {
         self.step.request_id = id.map(|id| id.to_string());
         self
     }
 }
 
 impl Walk {
-    fn draft(
+    pub(super) fn draft(
         &self,
         what: impl Into<String>,
         operation: Option<Operation>,
@@ -263,7 +186,7 @@ impl Walk {
     }
 
     /// The message as it will leave, and the beginning of its step.
-    fn prepared<M: Message>(
+    pub(super) fn prepared<M: Message>(
         &self,
         what: impl Into<String>,
         mut message: M,
@@ -295,7 +218,7 @@ impl Walk {
         }
     }
 
-    fn judge<A: Answer>(
+    pub(super) fn judge<A: Answer>(
         &mut self,
         mut draft: Draft,
         operation: Operation,
@@ -318,63 +241,8 @@ impl Walk {
         }
     }
 
-    /// An answer that came when none was wanted: taken back without a step of its own, and out of the
-    /// way before the next request about the same order.
-    async fn take_back<R>(&self, approved: Approved<R>) {
-        // An approval that cannot be reversed now is undecided, and reversed at the end of the flow.
-        let _decided = approved.reverse(ReversalReason::Cancelled).await;
-        let patience = self.world.server.patience();
-        // What is still pending then is found by the step that follows.
-        let _delivered = self.till.client.advices().wait_empty(patience).await;
-    }
-
-    async fn decided<R>(
-        &mut self,
-        draft: Draft,
-        reason: Option<ReversalReason>,
-        decided: Result<QueuedAdvice, Box<HandedBack<R>>>,
-    ) -> Walked {
-        match decided {
-            Ok(queued) => {
-                let advice = (queued.advice_id, queued.request_id.to_string());
-                self.delivered(draft, reason, advice).await
-            }
-            Err(handed_back) => {
-                self.note(draft, Verdict::Fail, told(&handed_back.error));
-                Err(Stop::Flow)
-            }
-        }
-    }
-
-    async fn delivered(
-        &mut self,
-        mut draft: Draft,
-        reason: Option<ReversalReason>,
-        (id, request_id): (AdviceId, String),
-    ) -> Walked {
-        let patience = self.world.server.patience();
-        // What is still pending then is told from the queue itself.
-        let _delivered = self.till.client.advices().wait_empty(patience).await;
-        let reason = reason.map_or(String::new(), |reason| {
-            format!("    reversalReason: {reason},\n")
-        });
-        draft.step.request = Some(format!(
-            "BasicAdvice {{\n    id: {id},\n    requestId: {request_id},\n{reason}}}"
-        ));
-        draft.step.advice_id = Some(id.to_string());
-        draft.step.request_id = Some(request_id);
-        match self.queue() {
-            Ok(_) => self.note(draft, Verdict::Pass, "delivered"),
-            Err(fates) => {
-                self.note(draft, Verdict::Fail, fates);
-                return Err(Stop::Flow);
-            }
-        }
-        Ok(())
-    }
-
     /// Ends a step. Whatever a server may have quoted is struck out here.
-    fn note(&mut self, draft: Draft, verdict: Verdict, seen: impl Into<String>) {
+    pub(super) fn note(&mut self, draft: Draft, verdict: Verdict, seen: impl Into<String>) {
         let Draft {
             mut step,
             began,
@@ -389,16 +257,4 @@ impl Walk {
         step.response = step.response.map(masked);
         self.steps.push(step);
     }
-}
-
-/// Where an advice stands that should have been delivered, in words.
-pub(crate) fn fate(advice: &AdviceRecord) -> String {
-    let last = advice.last_attempts.last();
-    let error = last.and_then(|attempt| attempt.error.as_deref());
-    let why: String = error.unwrap_or("no answer yet").chars().take(120).collect();
-    let (operation, attempts) = (advice.operation, advice.attempts);
-    format!(
-        "{operation} {} after {attempts} attempts: {why}",
-        advice.state
-    )
 }

@@ -8,7 +8,7 @@ use money_transfer_retailer::model::{
 
 use super::super::expectation::Expectation;
 use super::super::inventions::{self, Order, Person, digits};
-use super::super::walk::{Walk, Walked};
+use super::super::walk::{LeftOrder, Walk, Walked};
 use super::order_steps::{lookup, same};
 use super::selling::{find_again, register};
 
@@ -149,7 +149,7 @@ pub(super) async fn order_history(walk: &mut Walk) -> Walked {
     let query = OrderHistoryQuery::builder()
         .customer_profile_id(profile_id)
         .build();
-    let words = format!("one order: UNREDEEMED, {}", order.sale.amount);
+    let words = format!("1 found: UNREDEEMED, {}", order.sale.amount);
     walk.ask(
         "the orders of the customer",
         query,
@@ -169,12 +169,14 @@ fn is_it(found: &LookupOrderResponse, order: &Order) -> bool {
 
 pub(super) async fn orders_as_left(walk: &mut Walk) -> Walked {
     let left = walk.world.left.borrow().clone();
-    for (number, (order, status)) in (1..).zip(left) {
-        let what = format!(
-            "order {number}: {}",
-            order.order_id.as_deref().unwrap_or("no id")
-        );
-        walk.status(&what, &order, &[status]).await?;
+    for LeftOrder {
+        flow,
+        order,
+        status,
+    } in left
+    {
+        walk.status(&format!("the order of {flow}"), &order, &[status])
+            .await?;
     }
     Ok(())
 }

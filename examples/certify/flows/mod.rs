@@ -12,10 +12,11 @@ use std::pin::Pin;
 use tokio::task::JoinSet;
 
 use super::Trouble;
+use super::decisions::fate;
 use super::evidence::{Evidence, FlowEvidence, now};
 use super::server::{Left, Server};
 use super::table;
-use super::walk::{Stop, Walk, Walked, World, fate};
+use super::walk::{Stop, Walk, Walked, World};
 
 type Walking<'a> = Pin<Box<dyn Future<Output = Walked> + 'a>>;
 
@@ -161,7 +162,7 @@ pub(crate) async fn walk_all(
     let mut closing = JoinSet::new();
     let mut walked = Vec::new();
     for flow in FLOWS.iter().filter(named) {
-        let mut walk = Walk::begin(&world).await?;
+        let mut walk = Walk::begin(&world, flow.name).await?;
         let ended = (flow.walk)(&mut walk).await;
         let (steps, till) = walk.end();
         // Tills that have something left to deliver close at the same time, and hold up no other flow.
@@ -182,7 +183,7 @@ pub(crate) async fn walk_all(
         left.pending.extend(closed.pending);
         left.rejected.extend(closed.rejected);
     }
-    let mut walk = Walk::begin(&world).await?;
+    let mut walk = Walk::begin(&world, "queues").await?;
     nothing_is_left(&mut walk, &left);
     let about = "what the tills had to deliver";
     show(
@@ -198,6 +199,9 @@ fn show(
     walked: &mut Vec<FlowEvidence>,
     out: &mut dyn Write,
 ) -> Result<(), Trouble> {
+    if flow.steps.is_empty() {
+        return Ok(());
+    }
     if walked.is_empty() {
         table::head(out)?;
     }

@@ -2,13 +2,13 @@
 
 use money_transfer_retailer::Approved;
 use money_transfer_retailer::model::{
-    CreateOrderResponse, LookupOrderQuery, LookupOrderResponse, Money, OrderStatus,
-    RedeemOrderRequest, RedeemOrderResponse, Sensitive,
+    CreateOrderRequest, CreateOrderResponse, LookupOrderQuery, LookupOrderResponse, Money,
+    OrderStatus, RedeemOrderRequest, RedeemOrderResponse, Sensitive,
 };
 
 use super::super::expectation::{Expectation, alternatives};
 use super::super::inventions::{Order, Sale};
-use super::super::walk::{Stop, Walk, Walked};
+use super::super::walk::{LeftOrder, Stop, Walk, Walked};
 
 impl Walk {
     pub(super) fn sale(&self) -> Sale {
@@ -21,8 +21,18 @@ impl Walk {
         what: &str,
         sale: Sale,
     ) -> Walked<(Approved<CreateOrderResponse>, Order)> {
-        let words = format!("approved {}, with redeem reference", sale.amount);
-        let approved = self.ask(what, sale.request(), words, |approved| {
+        let request = sale.request();
+        self.approved_as(what, sale, request).await
+    }
+
+    pub(super) async fn approved_as(
+        &mut self,
+        what: &str,
+        sale: Sale,
+        request: CreateOrderRequest,
+    ) -> Walked<(Approved<CreateOrderResponse>, Order)> {
+        let words = format!("approved {}, with reference", sale.amount);
+        let approved = self.ask(what, request, words, |approved| {
             let response = approved.response();
             same(&response.amount, &sale.amount) && response.order_redeem_ref.is_some()
         });
@@ -109,13 +119,18 @@ impl Walk {
     /// Remembers how an order was left, for the last look at all of them.
     pub(super) fn leave(&self, order: &Order, status: OrderStatus) {
         self.forget(order);
-        self.world.left.borrow_mut().push((order.clone(), status));
+        let left = LeftOrder {
+            flow: self.flow,
+            order: order.clone(),
+            status,
+        };
+        self.world.left.borrow_mut().push(left);
     }
 
     /// Of this order servers may say different things.
     pub(super) fn forget(&self, order: &Order) {
         let mut left = self.world.left.borrow_mut();
-        left.retain(|(known, _)| known.redeem_ref != order.redeem_ref);
+        left.retain(|known| known.order.redeem_ref != order.redeem_ref);
     }
 }
 

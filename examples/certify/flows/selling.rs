@@ -69,14 +69,8 @@ pub(super) async fn declined(walk: &mut Walk) -> Walked {
 pub(super) async fn duplicate(walk: &mut Walk) -> Walked {
     let sale = walk.sale();
     let request = sale.request();
-    let amount = &sale.amount;
-    let approved = walk.ask(
-        "createOrder is approved",
-        request.clone(),
-        format!("approved {amount}"),
-        |_| true,
-    );
-    let approved = approved.await?;
+    let approved = walk.approved_as("createOrder is approved", sale, request.clone());
+    let (approved, order) = approved.await?;
     let refused = |seen: &Seen<_>| matches!(seen, Seen::KnownRequest);
     let expected = Expectation::seeing("refused by the client", refused);
     walk.step("the same till sends the same id", request.clone(), expected)
@@ -91,7 +85,9 @@ pub(super) async fn duplicate(walk: &mut Walk) -> Walked {
     })
     .await?;
     walk.confirm("the first request stands, and is confirmed", approved)
-        .await
+        .await?;
+    walk.leave(&order, OrderStatus::Unredeemed);
+    Ok(())
 }
 
 pub(super) async fn reversed(walk: &mut Walk) -> Walked {
