@@ -147,13 +147,13 @@ async fn what_the_providers_server_does_not_know_is_not_supported_and_no_fail() 
 #[tokio::test]
 async fn a_later_operation_may_be_missing_in_any_words() {
     let html = "<html><body>Not Found</body></html>";
-    let words = [
-        CannedAnswer::status(404).body("text/html", html),
-        CannedAnswer::status(404),
-        CannedAnswer::status(405),
-        CannedAnswer::status(405).body("text/html", html),
-        CannedAnswer::status(501),
-        CannedAnswer::status(404),
+    let words: [Fault; 6] = [
+        CannedAnswer::status(404).body("text/html", html).into(),
+        Fault::status(404),
+        Fault::status(405),
+        CannedAnswer::status(405).body("text/html", html).into(),
+        Fault::status(501),
+        Fault::error("TRANSACTION_NOT_SUPPORTED"),
     ];
     let mut simulator = Simulator::builder();
     for (operation, answer) in LATER.into_iter().zip(words) {
@@ -244,6 +244,21 @@ async fn a_confirmation_that_is_never_taken_fails() {
 }
 
 #[tokio::test]
+async fn an_advice_that_is_taken_but_not_obeyed_fails() {
+    let mut simulator = Simulator::builder();
+    for advice in [Operation::ReversePayment, Operation::ConfirmRedeem] {
+        simulator = simulator.inject(Rule::on(advice).fault(Fault::status(202)));
+    }
+    let run = run_against(simulator, "0.3").await;
+    assert_eq!(run.code, 1);
+    for flow in ["create-order-reversed", "redeem-order", "update-order-pin"] {
+        let failed = run.json["flows"].as_array().unwrap().iter();
+        let mut failed = failed.filter(|found| found["verdict"] == "fail");
+        assert!(failed.any(|found| found["flow"] == flow), "{}", run.out);
+    }
+}
+
+#[tokio::test]
 async fn a_server_that_cannot_be_reached_ends_the_run() {
     let simulator = Simulator::start().await.unwrap();
     simulator.go_down().await.unwrap();
@@ -291,6 +306,10 @@ async fn neither_the_table_nor_the_report_tells_a_secret() {
 fn secrets_in(simulator: &Simulator) -> BTreeSet<String> {
     let book = simulator.book();
     let mut secrets: BTreeSet<String> = BTreeSet::from([PASSWORD.to_owned()]);
+    secrets.extend(
+        book.orders()
+            .map(|order| order.order_redeem_ref().to_owned()),
+    );
     for message in book.messages() {
         collect(&message.json(), &mut secrets);
     }

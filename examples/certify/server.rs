@@ -173,7 +173,6 @@ impl Till {
 }
 
 /// The advices that a flow could not bring to an end.
-#[derive(Default)]
 pub(crate) struct Left {
     pub(crate) pending: Vec<AdviceRecord>,
     pub(crate) rejected: Vec<AdviceRecord>,

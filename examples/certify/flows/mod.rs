@@ -8,7 +8,9 @@ mod selling;
 
 use std::io::Write;
 use std::pin::Pin;
+use std::rc::Rc;
 
+use money_transfer_retailer::DecisionError;
 use tokio::task::JoinSet;
 
 use super::Trouble;
@@ -159,39 +161,54 @@ pub(crate) async fn walk_all(
     let named = |flow: &&Flow| {
         only.is_empty() || flow.name == LAST_LOOK || only.iter().any(|name| name == flow.name)
     };
+    // Tills that have something left to deliver close at the same time, and hold up no flow.
     let mut closing = JoinSet::new();
     let mut walked = Vec::new();
     for flow in FLOWS.iter().filter(named) {
         let mut walk = Walk::begin(&world, flow.name).await?;
         let ended = (flow.walk)(&mut walk).await;
         let (steps, till) = walk.end();
-        // Tills that have something left to deliver close at the same time, and hold up no other flow.
         closing.spawn(till.close(server.patience()));
-        show(
-            FlowEvidence::new(flow.name, flow.about, steps),
-            &mut walked,
-            out,
-        )?;
+        let evidence = FlowEvidence::new(flow.name, flow.about, steps);
+        show(evidence, &mut walked, out)?;
         if ended == Err(Stop::Run) {
             writeln!(out, "broken off: the server cannot be reached")?;
             break;
         }
     }
-    let mut left = Left::default();
-    for closed in closing.join_all().await {
-        let closed = closed?;
-        left.pending.extend(closed.pending);
-        left.rejected.extend(closed.rejected);
-    }
-    let mut walk = Walk::begin(&world, "queues").await?;
-    nothing_is_left(&mut walk, &left);
-    let about = "what the tills had to deliver";
-    show(
-        FlowEvidence::new("queues", about, walk.end().0),
-        &mut walked,
-        out,
-    )?;
+    let queues = look_at_queues(&world, closing).await?;
+    show(queues, &mut walked, out)?;
     Ok(Evidence::new(server, started_at, walked))
+}
+
+/// What the tills could not deliver, once all of them are closed.
+async fn look_at_queues(
+    world: &Rc<World>,
+    closing: JoinSet<Result<Left, DecisionError>>,
+) -> Result<FlowEvidence, Trouble> {
+    let (mut pending, mut rejected) = (Vec::new(), Vec::new());
+    for left in closing.join_all().await {
+        let left = left?;
+        pending.extend(left.pending.iter().map(fate));
+        rejected.extend(left.rejected.iter().map(fate));
+    }
+    let mut walk = Walk::begin(world, "queues").await?;
+    for (what, fates) in [
+        ("nothing is pending", pending),
+        ("nothing was rejected", rejected),
+    ] {
+        let found = match fates.len() {
+            0 => Ok("none".to_owned()),
+            _ => Err(fates.join("; ")),
+        };
+        walk.find(what, "none", found);
+    }
+    let (steps, _till) = walk.end();
+    Ok(FlowEvidence::new(
+        "queues",
+        "what the tills had to deliver",
+        steps,
+    ))
 }
 
 fn show(
@@ -208,18 +225,4 @@ fn show(
     table::flow(out, &flow)?;
     walked.push(flow);
     Ok(())
-}
-
-fn nothing_is_left(walk: &mut Walk, left: &Left) {
-    for (what, list) in [
-        ("nothing is pending", &left.pending),
-        ("nothing was rejected", &left.rejected),
-    ] {
-        let fates: Vec<String> = list.iter().map(fate).collect();
-        let found = match fates.len() {
-            0 => Ok("none".to_owned()),
-            _ => Err(fates.join("; ")),
-        };
-        walk.find(what, "none", found);
-    }
 }
