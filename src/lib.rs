@@ -84,6 +84,7 @@ pub use client::{
 };
 pub use model::{AdviceId, Operation, RequestId};
 pub use saf::{
-    AdviceRecord, AdviceState, Attempt, AttemptOutcome, Conflict, RetryPolicy, RetryPolicyError,
+    AdviceRecord, AdviceState, Attempt, AttemptOutcome, Conflict, DamagedRecord, RetryPolicy,
+    RetryPolicyError,
 };
 pub use store::StoreError;

@@ -10,20 +10,24 @@
 //! | 408, 425, 429 without one | unknown | repeated |
 //! | another 4xx without one | declined | repeated |
 //! | another status without one | unknown | repeated |
+//! | a refusal that was cut off before its reason | declined | repeated |
 //! | no connection was made | not sent | repeated |
 //!
 //! 1. An advice is settled by the service's own word alone. Proxies, gateways and load balancers
 //!    answer too; obeying them loses money, while one repeat too many is harmless.
 //! 2. A request that is not plainly declined is unknown, and one reversal too many is harmless.
-//! 3. A body that contradicts its status (a 2xx with an `ErrorDetail`) is a doubt.
-//! 4. The body of a success is never quoted: it may echo personal data.
+//! 3. A body that contradicts its status (a 2xx that names an `errorType`) is a doubt.
+//! 4. The body of a success is never quoted, and that of a failure is carried masked: either may
+//!    echo personal data.
 
+use std::borrow::Cow;
 use std::error::Error;
 use std::fmt;
 use std::time::Duration;
 
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde_json::value::RawValue;
 
 use super::{Answer, BodyEnd, NoAnswer};
 use crate::model::{
@@ -35,7 +39,13 @@ use crate::model::{
 const EXCERPT_BYTES: usize = 200;
 
 /// The largest `thirdPartyIdentifiers` that an advice can carry, in bytes of JSON.
-pub(crate) const IDENTIFIERS_LIMIT_BYTES: usize = 32 * 1024;
+///
+/// They are stored beside the advice and, escaped, in its body: up to three times in all, within
+/// the longest value that a store takes.
+pub(crate) const IDENTIFIERS_LIMIT_BYTES: usize = 12 * 1024;
+
+/// The longest redeem reference and the longest amount, in bytes, that are kept of an approval.
+pub(crate) const TEXT_LIMIT_BYTES: usize = 1024;
 
 /// The upstream said no: final, and nothing exists there.
 #[derive(Clone, Debug, PartialEq)]
@@ -45,8 +55,9 @@ pub struct Declined {
     pub status: u16,
     /// What the service says about it, where it says something.
     pub detail: Option<ErrorDetail>,
-    /// The first bytes of a body that is no `ErrorDetail`.
-    pub excerpt: Option<String>,
+    /// The first bytes of a body that is no `ErrorDetail`. Masked, as a proxy's page may quote the
+    /// message or its URL.
+    pub excerpt: Option<Sensitive>,
 }
 
 impl Declined {
@@ -61,7 +72,7 @@ impl Declined {
     }
 
     fn of(answer: &Answer) -> Declined {
-        let detail = ErrorDetail::recognise(&answer.body);
+        let detail = error_detail(answer);
         Declined {
             status: answer.status,
             excerpt: match detail {
@@ -76,10 +87,9 @@ impl Declined {
 impl fmt::Display for Declined {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "HTTP status {}", self.status)?;
-        match (&self.detail, &self.excerpt) {
-            (Some(detail), _) => write!(f, ", {}: {}", detail.error_type, detail.error_message),
-            (None, Some(excerpt)) => write!(f, ", {excerpt:?}"),
-            (None, None) => Ok(()),
+        match &self.detail {
+            Some(detail) => write!(f, ", {}: {}", detail.error_type, detail.error_message),
+            None => Ok(()),
         }
     }
 }
@@ -124,8 +134,9 @@ pub struct Unanswered {
     pub problem: Problem,
     /// How long the other side asked to be left alone.
     pub retry_after: Option<Duration>,
-    /// The first bytes of the body; never of a success.
-    pub excerpt: Option<String>,
+    /// The first bytes of the body; never of a success. Masked, as a proxy's page may quote the
+    /// message or its URL.
+    pub excerpt: Option<Sensitive>,
 }
 
 /// What came instead of a final answer.
@@ -180,7 +191,10 @@ pub enum Unusable {
     /// It answers another message.
     #[error("carries another id than the message that it answers")]
     AnotherId,
-    /// It is an `ErrorDetail`, which contradicts the status.
+    /// It does not say which message it answers, with a status that is not the documented one.
+    #[error("does not carry the id of the message that it answers")]
+    NoId,
+    /// It names an error, which contradicts the status.
     #[error("is an error, which contradicts the status")]
     ContradictsStatus,
     /// It is neither empty nor JSON.
@@ -189,6 +203,9 @@ pub enum Unusable {
     /// It carries more third-party identifiers than an advice can take along.
     #[error("carries third-party identifiers beyond the limit")]
     IdentifiersTooLarge,
+    /// It carries a redeem reference or an amount that is longer than any real one.
+    #[error("carries a redeem reference or an amount beyond the limit")]
+    TextTooLong,
 }
 
 impl Unanswered {
@@ -229,11 +246,7 @@ impl Unanswered {
 
 impl fmt::Display for Unanswered {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.problem)?;
-        match &self.excerpt {
-            Some(excerpt) => write!(f, " ({excerpt:?})"),
-            None => Ok(()),
-        }
+        write!(f, "{}", self.problem)
     }
 }
 
@@ -311,7 +324,11 @@ fn unknown<R>(problem: Problem) -> RequestOutcome<R> {
 }
 
 /// Reads the outcome of one sending of the advice `id`.
-pub(crate) fn of_advice(result: Result<Answer, NoAnswer>, id: AdviceId) -> AdviceOutcome {
+pub(crate) fn of_advice(
+    result: Result<Answer, NoAnswer>,
+    operation: Operation,
+    id: AdviceId,
+) -> AdviceOutcome {
     let answer = match result {
         Ok(answer) => answer,
         Err(NoAnswer::NotSent(not_sent)) => return AdviceOutcome::NotSent(not_sent),
@@ -323,12 +340,20 @@ pub(crate) fn of_advice(result: Result<Answer, NoAnswer>, id: AdviceId) -> Advic
         }
     };
     match standing_of(&answer) {
-        Standing::Success => match acknowledgement(&answer, &id.to_string()) {
+        // Documented for two updates only.
+        Standing::Success if answer.status == 204 => {
+            AdviceOutcome::Unknown(not_the_service(&answer))
+        }
+        Standing::Success => match acknowledgement(&answer, operation, &id.to_string()) {
             Ok(()) => AdviceOutcome::Accepted {
                 status: answer.status,
             },
             Err(why) => AdviceOutcome::Unknown(unusable(&answer, why)),
         },
+        // Its reason may have been one that rejects nothing.
+        Standing::OwnRefusal if is_cut_off_before_its_reason(&answer) => {
+            AdviceOutcome::Unknown(not_the_service(&answer))
+        }
         Standing::OwnRefusal => AdviceOutcome::Refused(Declined::of(&answer)),
         Standing::OwnDoubt => AdviceOutcome::Unknown(server_fault(&answer)),
         Standing::Stranger => AdviceOutcome::Unknown(not_the_service(&answer)),
@@ -385,9 +410,24 @@ fn standing_of(answer: &Answer) -> Standing {
         200 | 201 | 202 | 204 => Standing::Success,
         500 | 504 => Standing::OwnDoubt,
         400 | 501 => Standing::OwnRefusal,
-        300..=599 if ErrorDetail::recognise(&answer.body).is_some() => Standing::OwnRefusal,
+        300..=599 if error_detail(answer).is_some() => Standing::OwnRefusal,
         _ => Standing::Stranger,
     }
+}
+
+fn is_cut_off_before_its_reason(answer: &Answer) -> bool {
+    answer.body_end == BodyEnd::CutOff && error_detail(answer).is_none()
+}
+
+fn error_detail(answer: &Answer) -> Option<ErrorDetail> {
+    ErrorDetail::recognise(text_of(answer).as_bytes())
+}
+
+/// The body as text. Neither a decorative name in a wrong charset nor a byte order mark may cost an
+/// approval, or hide what the service says.
+fn text_of(answer: &Answer) -> Cow<'_, str> {
+    let body = answer.body.strip_prefix(b"\xef\xbb\xbf");
+    String::from_utf8_lossy(body.unwrap_or(&answer.body))
 }
 
 fn approval<R: ApprovalMessage>(answer: &Answer, id: &str) -> Result<R, Unusable> {
@@ -398,21 +438,65 @@ fn approval<R: ApprovalMessage>(answer: &Answer, id: &str) -> Result<R, Unusable
     if response.header().third_party_identifiers.as_json().len() > IDENTIFIERS_LIMIT_BYTES {
         return Err(Unusable::IdentifiersTooLarge);
     }
+    let redeem_ref_bytes = response.redeem_ref().map_or(0, |text| text.expose().len());
+    if redeem_ref_bytes.max(amount_bytes(response.amount())) > TEXT_LIMIT_BYTES {
+        return Err(Unusable::TextTooLong);
+    }
     Ok(response)
 }
 
+/// The length of an amount as it is stored: its currency may be any text.
+fn amount_bytes(amount: &Money) -> usize {
+    serde_json::to_vec(amount).map_or(usize::MAX, |json| json.len())
+}
+
 /// An advice is acknowledged by an empty body, or by JSON that carries no other id than its own.
-fn acknowledgement(answer: &Answer, id: &str) -> Result<(), Unusable> {
+///
+/// A success that is not the documented one has to carry the id: a captive portal says 200, too.
+fn acknowledgement(answer: &Answer, operation: Operation, id: &str) -> Result<(), Unusable> {
     check_end(answer)?;
-    if answer.body.trim_ascii().is_empty() {
+    let is_documented = operation.success().contains(&answer.status);
+    let text = text_of(answer);
+    if text.trim_ascii().is_empty() && is_documented {
         return Ok(());
     }
-    check_no_error_detail(answer)?;
-    let body: Value = serde_json::from_slice(&answer.body).map_err(|_| Unusable::NotJson)?;
-    match body.get("id") {
-        None | Some(Value::Null) => Ok(()),
-        Some(Value::String(echoed)) if echoed.eq_ignore_ascii_case(id) => Ok(()),
+    serde_json::from_str::<&RawValue>(&text).map_err(|_| Unusable::NotJson)?;
+    // A member that is there twice is ambiguous.
+    let signs = Signs::of(&text).ok_or(Unusable::AnotherId)?;
+    signs.check_no_error()?;
+    match signs.id.map(|id| serde_json::from_str::<String>(id.get())) {
+        None if is_documented => Ok(()),
+        None => Err(Unusable::NoId),
+        Some(Ok(echoed)) if echoed.eq_ignore_ascii_case(id) => Ok(()),
         Some(_) => Err(Unusable::AnotherId),
+    }
+}
+
+/// What a body says about itself, whatever else it holds: numbers of any size, unknown members.
+#[derive(Default, Deserialize)]
+struct Signs<'a> {
+    #[serde(borrow)]
+    id: Option<&'a RawValue>,
+    #[serde(borrow, rename = "errorType")]
+    error_type: Option<&'a RawValue>,
+}
+
+impl<'a> Signs<'a> {
+    /// Nothing where the text is another JSON than an object; `None` where it cannot be read.
+    fn of(text: &'a str) -> Option<Signs<'a>> {
+        match text.trim_ascii_start().starts_with('{') {
+            true => serde_json::from_str(text).ok(),
+            false => Some(Signs::default()),
+        }
+    }
+
+    /// No success names an `errorType`. Not only an `ErrorDetail` contradicts its status: a cloud
+    /// function behind a gateway answers its failures with 200 and an error without an id.
+    fn check_no_error(&self) -> Result<(), Unusable> {
+        match self.error_type {
+            Some(_) => Err(Unusable::ContradictsStatus),
+            None => Ok(()),
+        }
     }
 }
 
@@ -428,9 +512,10 @@ fn query_answer<R: DeserializeOwned>(answer: &Answer, operation: Operation) -> R
 
 fn body_of<R: DeserializeOwned>(answer: &Answer) -> Result<R, Unusable> {
     check_end(answer)?;
-    check_no_error_detail(answer)?;
-    // A decorative name in a wrong charset must not cost an approval.
-    let text = String::from_utf8_lossy(&answer.body);
+    let text = text_of(answer);
+    if let Some(signs) = Signs::of(&text) {
+        signs.check_no_error()?;
+    }
     let reading = model::read(text.as_bytes()).map_err(Unusable::Unreadable)?;
     if !reading.skipped.is_empty() {
         tracing::warn!(paths = ?reading.skipped, "left out what cannot be read of an answer");
@@ -443,13 +528,6 @@ fn check_end(answer: &Answer) -> Result<(), Unusable> {
         BodyEnd::Complete => Ok(()),
         BodyEnd::CutOff => Err(Unusable::CutOff),
         BodyEnd::TooLarge => Err(Unusable::TooLarge),
-    }
-}
-
-fn check_no_error_detail(answer: &Answer) -> Result<(), Unusable> {
-    match ErrorDetail::recognise(&answer.body) {
-        Some(_) => Err(Unusable::ContradictsStatus),
-        None => Ok(()),
     }
 }
 
@@ -477,10 +555,14 @@ fn not_the_service(answer: &Answer) -> Unanswered {
 }
 
 /// The first bytes of a failure's body; of a success only its length and type are ever told.
-fn excerpt(answer: &Answer) -> Option<String> {
+fn excerpt(answer: &Answer) -> Option<Sensitive> {
     if (200..300).contains(&answer.status) || answer.body.is_empty() {
         return None;
     }
     let end = answer.body.len().min(EXCERPT_BYTES);
-    Some(String::from_utf8_lossy(&answer.body[..end]).into_owned())
+    let text = String::from_utf8_lossy(&answer.body[..end]);
+    Some(Sensitive::from(text.into_owned()))
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use super::{Core, DecisionError};
+use super::{Core, DecisionError, LONGEST_WAIT};
 use crate::model::{Money, Operation, RequestId, Timestamp};
-use crate::saf::{AdviceRecord, State, Transaction};
+use crate::saf::{AdviceRecord, DamagedRecord, OpenPage, State, Transaction};
 
 /// How many open transactions are read at a time.
 const PAGE: usize = 256;
@@ -76,7 +76,8 @@ impl<'a> Advices<'a> {
     /// # Errors
     /// [`StillPending`] says how many advices are left.
     pub async fn wait_empty(&self, deadline: Duration) -> Result<(), StillPending> {
-        let emptied = tokio::time::timeout(deadline, self.core.schedule.emptied()).await;
+        let emptied =
+            tokio::time::timeout(deadline.min(LONGEST_WAIT), self.core.schedule.emptied()).await;
         emptied.map_err(|_| StillPending {
             count: self.pending_count(),
         })
@@ -92,23 +93,38 @@ impl<'a> Advices<'a> {
         self.list(Undecided::of)
     }
 
+    /// The records that fail their checksum, oldest first.
+    ///
+    /// What they held is not known any more, and nothing of them is sent: settle them with the
+    /// upstream by the id of the request.
+    ///
+    /// # Errors
+    /// As for [`pending`](Advices::pending).
+    pub fn damaged(&self) -> Result<Vec<DamagedRecord>, DecisionError> {
+        self.collect(|page| page.damaged)
+    }
+
     fn list<T>(
         &self,
         mut entry: impl FnMut(&Transaction) -> Option<T>,
+    ) -> Result<Vec<T>, DecisionError> {
+        self.collect(|page| page.transactions.iter().filter_map(&mut entry).collect())
+    }
+
+    /// Goes through all open transactions, until the list is full.
+    fn collect<T>(
+        &self,
+        mut entries: impl FnMut(OpenPage) -> Vec<T>,
     ) -> Result<Vec<T>, DecisionError> {
         let mut list = Vec::new();
         let mut after = None;
         loop {
             let page = self.core.ledger.open_transactions(after, PAGE)?;
-            let Some(last) = page.last() else {
+            after = page.last;
+            list.extend(entries(page));
+            if after.is_none() || list.len() >= LIST_LIMIT {
+                list.truncate(LIST_LIMIT);
                 return Ok(list);
-            };
-            after = Some(last.sequence);
-            for entry in page.iter().filter_map(&mut entry) {
-                list.push(entry);
-                if list.len() == LIST_LIMIT {
-                    return Ok(list);
-                }
             }
         }
     }

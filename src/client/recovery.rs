@@ -3,6 +3,7 @@
 //! - A request without an outcome is reversed: the process that sent it died before an answer.
 //! - An advice without a settlement is scheduled, as one that may have been sent before.
 //! - An approval without a decision waits for the till.
+//! - A damaged record is reported and left where it is: [`Advices::damaged`](super::Advices::damaged).
 
 use super::OpenError;
 use crate::model::{AdviceId, ReversalReason};
@@ -22,12 +23,16 @@ pub(super) async fn recover(
     let mut after = None;
     loop {
         let page = ledger.open_transactions(after, PAGE).map_err(unreadable)?;
-        let Some(last) = page.last() else {
-            return Ok(());
-        };
-        after = Some(last.sequence);
-        for transaction in &page {
+        for damage in &page.damaged {
+            // One damaged record must not keep a till from delivering all others.
+            tracing::error!(request_id = %damage.request_id, reason = %damage.reason, "record is damaged");
+        }
+        for transaction in &page.transactions {
             take_up(transaction, ledger, schedule, clock).await?;
+        }
+        match page.last {
+            Some(last) => after = Some(last),
+            None => return Ok(()),
         }
     }
 }
@@ -47,7 +52,13 @@ async fn take_up(
         };
         let event = Event::Unknown(draft, ReversalReason::Timeout);
         // The ledger puts the new reversal on the schedule.
-        ledger.apply(id, event).await.map_err(unreadable)?;
+        match ledger.apply(id, event).await {
+            // One record that cannot be reversed must not keep a till from delivering all others.
+            Err(error @ (LedgerError::Conflict(_) | LedgerError::UnknownRequest)) => {
+                tracing::error!(request_id = %id, %error, "request is not reversed");
+            }
+            applied => drop(applied.map_err(unreadable)?),
+        }
     } else if transaction.pending_advice().is_some() {
         schedule.add(id, transaction.sequence, true);
     }

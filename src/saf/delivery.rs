@@ -143,6 +143,8 @@ pub(crate) enum Order {
     Work,
     /// Finish what is under way, and start nothing new.
     Finish,
+    /// Break off what is under way.
+    BreakOff,
 }
 
 /// How one sending ended, for the schedule.
@@ -173,22 +175,27 @@ impl Delivery {
     pub(crate) async fn run(self, mut orders: watch::Receiver<Order>) {
         let delivery = Arc::new(self);
         let mut in_flight = JoinSet::new();
-        loop {
+        while *orders.borrow() == Order::Work {
             delivery.start_due(&mut in_flight);
             // With all places taken there is nothing to wake up for but a finished sending.
             let has_place = in_flight.len() < delivery.policy.parallel;
             tokio::select! {
-                changed = orders.changed() => match changed {
-                    Ok(()) if *orders.borrow() == Order::Work => {}
-                    Ok(()) => break,
-                    Err(_) => return,
+                // Heard first: work that arrives with the word to stop is not started.
+                biased;
+                changed = orders.changed() => if changed.is_err() {
+                    return;
                 },
                 Some(_) = in_flight.join_next() => {}
                 () = delivery.schedule.added(), if has_place => {}
                 () = delivery.next_due(), if has_place => {}
             }
         }
-        while in_flight.join_next().await.is_some() {}
+        let finished = async { while in_flight.join_next().await.is_some() {} };
+        tokio::select! {
+            () = finished => {}
+            // Told to, or nobody is left to tell. What is dropped here goes back to the schedule.
+            _ = orders.wait_for(|order| *order == Order::BreakOff) => {}
+        }
     }
 
     fn start_due(self: &Arc<Self>, in_flight: &mut JoinSet<()>) {
@@ -215,7 +222,7 @@ impl Delivery {
             scheduled,
             next: Next::Again(self.policy.max),
         };
-        match self.attempt(scheduled).await {
+        match self.attempt(&mut place).await {
             Ok(next) => place.next = next,
             Err(error) => {
                 tracing::error!(request_id = %scheduled.request_id, %error, "delivery is held up");
@@ -223,7 +230,8 @@ impl Delivery {
         }
     }
 
-    async fn attempt(&self, scheduled: Scheduled) -> Result<Next, LedgerError> {
+    async fn attempt(&self, place: &mut Place<'_>) -> Result<Next, LedgerError> {
+        let scheduled = place.scheduled;
         let id = scheduled.request_id;
         let Some(transaction) = self.ledger.transaction(id)? else {
             return Err(LedgerError::UnknownRequest);
@@ -232,36 +240,34 @@ impl Delivery {
             return Ok(Next::Done);
         };
         // Judged before the sending: what arrives meanwhile proves nothing about the time before.
-        let circumstances = self.circumstances(advice, scheduled);
+        let circumstances = circumstances(&transaction, advice, scheduled);
+        // Until the outcome is recorded, nothing but this tells that it may have arrived.
+        place.scheduled.possibly_sent = true;
         let body = Bytes::from(advice.body.clone());
         let call = Call::with_body(advice.operation, body, self.timeout);
-        let outcome = of_advice(self.transport.exchange(call).await, advice.id);
+        let outcome = of_advice(
+            self.transport.exchange(call).await,
+            advice.operation,
+            advice.id,
+        );
         let verdict = match judge(&transaction, advice, &outcome, circumstances) {
             Verdict::LookUp => self.look_up(&transaction).await,
             verdict => verdict,
         };
         let attempt = self.attempt_of(&outcome);
+        let event = match verdict {
+            Verdict::Settle(settlement) => Event::Settled(attempt.clone(), settlement),
+            Verdict::Repeat | Verdict::LookUp => Event::Attempted(attempt.clone()),
+        };
+        self.ledger.apply(id, event).await?;
         report(&transaction, advice, verdict, &attempt);
-        match verdict {
-            Verdict::Settle(settlement) => {
-                let event = Event::Settled(attempt, settlement);
-                self.ledger.apply(id, event).await?;
-                Ok(Next::Done)
-            }
+        place.scheduled.possibly_sent = scheduled.possibly_sent;
+        Ok(match verdict {
+            Verdict::Settle(_) => Next::Done,
             Verdict::Repeat | Verdict::LookUp => {
-                let attempts = advice.attempts.saturating_add(1);
-                self.ledger.apply(id, Event::Attempted(attempt)).await?;
-                Ok(Next::Again(self.pause(attempts, &outcome)))
+                Next::Again(self.pause(advice.attempts.saturating_add(1), &outcome))
             }
-        }
-    }
-
-    fn circumstances(&self, advice: &Advice, scheduled: Scheduled) -> Circumstances {
-        let known_for = Instant::now().saturating_duration_since(scheduled.known_since);
-        Circumstances {
-            possibly_sent_before: advice.possibly_sent || scheduled.recovered,
-            request_has_landed: known_for >= self.timeout.saturating_mul(2),
-        }
+        })
     }
 
     async fn look_up(&self, transaction: &Transaction) -> Verdict {
@@ -308,6 +314,18 @@ impl Delivery {
     }
 }
 
+fn circumstances(
+    transaction: &Transaction,
+    advice: &Advice,
+    scheduled: Scheduled,
+) -> Circumstances {
+    let known_for = Instant::now().saturating_duration_since(scheduled.known_since);
+    Circumstances {
+        possibly_sent_before: advice.possibly_sent || scheduled.possibly_sent,
+        request_has_landed: known_for >= transaction.timeout.saturating_mul(2),
+    }
+}
+
 /// Tells the log; ids and statuses only.
 fn report(transaction: &Transaction, advice: &Advice, verdict: Verdict, attempt: &Attempt) {
     let (request_id, advice_id) = (transaction.request_id, advice.id);
@@ -325,6 +343,9 @@ fn report(transaction: &Transaction, advice: &Advice, verdict: Verdict, attempt:
         }
     }
 }
+
+#[cfg(test)]
+mod worker_tests;
 
 #[cfg(test)]
 mod tests {

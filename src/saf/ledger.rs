@@ -11,7 +11,8 @@
 //! 2. **Group commit**: it takes what all callers have waiting, and one batch serves them all.
 //! 3. **Durable, then told**: replies and the schedule's entries follow the commit.
 //! 4. A batch whose commit fails changes nothing here; each caller learns that the outcome is
-//!    unknown, and the store takes nothing that could contradict it.
+//!    unknown, and nothing is acknowledged any more: not what could contradict it, and not a repeat
+//!    of what can be read but may not be durable.
 //! 5. The number of final transactions that are kept is bounded; open ones are never dropped.
 
 use std::collections::HashMap;
@@ -19,6 +20,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 
+use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
 use super::{Conflict, Event, Schedule, Transaction};
@@ -30,6 +32,11 @@ const GROUP: usize = 256;
 
 /// How many final transactions are kept, so that a late decision on one is understood.
 const HISTORY: u64 = 10_000;
+
+/// How much longer the record of a new request may become: by the identifiers of the response, by
+/// those again in the body of its advice, twice as long for being escaped, and by a full log of long
+/// errors. An advice that could not be stored could never be sent.
+const GROWTH_BYTES: usize = 80 * 1024;
 
 const TRANSACTION: &[u8] = b"t";
 const OPEN: &[u8] = b"o";
@@ -62,6 +69,25 @@ pub(crate) enum LedgerError {
     Closed,
 }
 
+/// A page of the list of open transactions.
+#[derive(Debug, Default)]
+pub(crate) struct OpenPage {
+    pub(crate) transactions: Vec<Transaction>,
+    pub(crate) damaged: Vec<DamagedRecord>,
+    /// Where the next page begins; `None` behind the last one.
+    pub(crate) last: Option<u64>,
+}
+
+/// A record that fails its checksum, or cannot be read. It is left where it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct DamagedRecord {
+    /// The request whose record it is.
+    pub request_id: RequestId,
+    /// What is wrong with it.
+    pub reason: String,
+}
+
 type Reply = Result<Arc<Transaction>, LedgerError>;
 
 struct Job {
@@ -82,9 +108,14 @@ impl Ledger {
     ) -> Result<Ledger, StoreError> {
         let (jobs, waiting) = channel();
         let committer = Committer::new(Arc::clone(&store), schedule)?;
+        let runtime = Handle::try_current().ok();
         let committer = thread::Builder::new()
             .name("money-transfer-committer".to_owned())
-            .spawn(move || committer.run(&waiting))
+            .spawn(move || {
+                // The schedule's clock is the runtime's, which tests can pause.
+                let _clock = runtime.as_ref().map(Handle::enter);
+                committer.run(&waiting);
+            })
             .map_err(|error| StoreError::Thread {
                 reason: error.to_string(),
             })?;
@@ -137,17 +168,27 @@ impl Ledger {
         &self,
         after: Option<u64>,
         limit: usize,
-    ) -> Result<Vec<Transaction>, LedgerError> {
+    ) -> Result<OpenPage, LedgerError> {
         let store = self.store()?;
         let after = after.map(|sequence| numbered(OPEN, sequence));
-        let page = store.page(OPEN, after.as_deref(), limit)?;
-        let mut transactions = Vec::with_capacity(page.len());
-        for (_, id) in page {
-            // One that was settled since the page was read is gone from this list.
-            let transaction = load(&*store, request_id(&id)?)?;
-            transactions.extend(transaction.filter(|transaction| !transaction.is_final()));
+        let listed = store.page(OPEN, after.as_deref(), limit)?;
+        let mut page = OpenPage::default();
+        for (key, id) in listed {
+            page.last = Some(number_of(&key)?);
+            let id = request_id(&id)?;
+            match load_listed(&*store, id) {
+                // One that was settled since the list was read has left it.
+                Ok(found) => page
+                    .transactions
+                    .extend(Some(found).filter(|one| !one.is_final())),
+                Err(StoreError::Damaged { reason }) => page.damaged.push(DamagedRecord {
+                    request_id: id,
+                    reason,
+                }),
+                Err(error) => return Err(error.into()),
+            }
         }
-        Ok(transactions)
+        Ok(page)
     }
 
     /// Takes no more work, finishes what is waiting, and lets the store go.
@@ -178,6 +219,9 @@ struct Committer {
     schedule: Arc<Schedule>,
     next_sequence: u64,
     history: History,
+    /// Why a commit failed: from then on it is not known what is durable, not even of what can be
+    /// read, and nothing more is acknowledged.
+    failed: Option<StoreError>,
 }
 
 /// The first number that is kept, and the first that is free.
@@ -216,6 +260,7 @@ impl Committer {
             schedule,
             next_sequence,
             history,
+            failed: None,
         })
     }
 
@@ -232,6 +277,10 @@ impl Committer {
     }
 
     fn decide(&mut self, job: Job, group: &mut Group) {
+        if let Some(error) = &self.failed {
+            let _ = job.reply.send(Err(error.clone().into()));
+            return;
+        }
         let before = (self.next_sequence, self.history);
         match self.judge(job.work, group) {
             Ok((transaction, new_advice)) => group.decided.push(Decided {
@@ -300,7 +349,7 @@ impl Committer {
             reason: error.to_string(),
         })?;
         let sealed = seal_record(&key, &payload);
-        check_size(&sealed)?;
+        check_size(sealed.len() + if is_new { GROWTH_BYTES } else { 0 })?;
         batch.put(key, sealed);
         let open = numbered(OPEN, transaction.sequence);
         if transaction.is_final() {
@@ -330,13 +379,14 @@ impl Committer {
         Ok(())
     }
 
-    fn commit(&self, group: Group) {
+    fn commit(&mut self, group: Group) {
         let committed = match group.batch.is_empty() {
             true => Ok(()),
             false => self.store.commit(&group.batch),
         };
         if let Err(error) = &committed {
             tracing::error!(%error, "the queue could not be written");
+            self.failed = Some(error.clone());
         }
         for decided in group.decided {
             if committed.is_ok() && decided.new_advice {
@@ -383,7 +433,11 @@ fn first_number(store: &dyn Store, prefix: &[u8]) -> Result<u64, StoreError> {
 
 fn next_number(store: &dyn Store, prefix: &[u8]) -> Result<u64, StoreError> {
     match store.last(prefix)? {
-        Some((key, _)) => Ok(number_of(&key)? + 1),
+        Some((key, _)) => number_of(&key)?
+            .checked_add(1)
+            .ok_or_else(|| StoreError::Damaged {
+                reason: "a list has no number left".to_owned(),
+            }),
         None => Ok(0),
     }
 }
@@ -400,19 +454,26 @@ fn load(store: &dyn Store, id: RequestId) -> Result<Option<Transaction>, StoreEr
     let Some(sealed) = store.read(&key)? else {
         return Ok(None);
     };
-    let damaged = |reason: String| StoreError::Damaged {
-        reason: format!("transaction {id}: {reason}"),
-    };
+    let damaged = |reason: String| StoreError::Damaged { reason };
     let payload = open_record(&key, &sealed).map_err(|error| damaged(error.to_string()))?;
     let transaction =
         serde_json::from_slice(payload).map_err(|error| damaged(error.to_string()))?;
     Ok(Some(transaction))
 }
 
-fn check_size(sealed: &[u8]) -> Result<(), StoreError> {
-    let length_bytes = sealed.len();
+/// The transaction that a list names: without its record it would silently be forgotten.
+fn load_listed(store: &dyn Store, id: RequestId) -> Result<Transaction, StoreError> {
+    load(store, id)?.ok_or_else(|| StoreError::Damaged {
+        reason: "it is listed as open and has no record".to_owned(),
+    })
+}
+
+fn check_size(length_bytes: usize) -> Result<(), StoreError> {
     match length_bytes > crate::store::VALUE_LIMIT_BYTES {
         true => Err(StoreError::TooLarge { length_bytes }),
         false => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests;

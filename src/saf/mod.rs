@@ -21,6 +21,8 @@ pub(crate) mod clock;
 pub(crate) mod delivery;
 mod inspection;
 pub(crate) mod ledger;
+#[cfg(test)]
+mod sample;
 mod schedule;
 pub(crate) mod state;
 mod verdict;
@@ -30,7 +32,8 @@ pub(crate) use advice::{Advice, Draft};
 pub use advice::{Attempt, AttemptOutcome};
 pub use delivery::{RetryPolicy, RetryPolicyError};
 pub use inspection::{AdviceRecord, AdviceState};
-pub(crate) use ledger::{Ledger, LedgerError};
+pub use ledger::DamagedRecord;
+pub(crate) use ledger::{Ledger, LedgerError, OpenPage};
 pub(crate) use schedule::Schedule;
 pub use state::Conflict;
 pub(crate) use state::{Approval, Event, State, Transaction};

@@ -14,6 +14,9 @@ use tokio::time::Instant;
 
 use crate::model::RequestId;
 
+/// Far beyond any sensible delay, and far from where the monotonic clock overflows.
+const LONGEST_DELAY: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
 /// The due times of all pending advices, shared by the committer, the worker and the reader.
 #[derive(Debug, Default)]
 pub(crate) struct Schedule {
@@ -32,8 +35,9 @@ pub(crate) struct Scheduled {
     pub(crate) sequence: u64,
     /// Since when this process knows the advice; its request was sent before.
     pub(crate) known_since: Instant,
-    /// Whether an earlier process may have sent it.
-    pub(crate) recovered: bool,
+    /// Whether it may have been sent without a trace in its record: by an earlier process, or in an
+    /// attempt whose outcome could not be recorded.
+    pub(crate) possibly_sent: bool,
 }
 
 /// Where an advice stands on its way.
@@ -61,13 +65,13 @@ struct Entry {
 
 impl Schedule {
     /// Adds a new advice, due now.
-    pub(crate) fn add(&self, request_id: RequestId, sequence: u64, recovered: bool) {
+    pub(crate) fn add(&self, request_id: RequestId, sequence: u64, possibly_sent: bool) {
         let now = Instant::now();
         let scheduled = Scheduled {
             request_id,
             sequence,
             known_since: now,
-            recovered,
+            possibly_sent,
         };
         let due_at = Some(now);
         let mut entries = self.entries();
@@ -90,11 +94,12 @@ impl Schedule {
 
     /// Puts an advice back that was in flight, due again after `delay`.
     pub(crate) fn again(&self, scheduled: Scheduled, delay: Duration) {
-        let due_at = Instant::now() + delay;
+        let due_at = Instant::now() + delay.min(LONGEST_DELAY);
         let mut entries = self.entries();
         let Some(entry) = entries.all.get_mut(&scheduled.request_id) else {
             return;
         };
+        entry.scheduled = scheduled;
         entry.due_at = Some(due_at);
         let key = (due_at, scheduled.sequence, scheduled.request_id);
         entries.waiting.insert(key);

@@ -16,6 +16,8 @@
 //! 3. A settled advice stays as it ended.
 //! 4. What identifies the customer's money (the redeem reference) is forgotten once it is final.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use super::{Advice, Attempt, Draft, Settlement};
@@ -33,6 +35,8 @@ pub(crate) struct Transaction {
     /// How often it changed; a later version replaces an earlier one.
     pub(crate) version: u64,
     pub(crate) requested_at: Timestamp,
+    /// How long its answer was awaited.
+    pub(crate) timeout: Duration,
     pub(crate) amount: Option<Money>,
     /// The institution that a lookup has to name.
     pub(crate) receiver_id: Option<String>,
@@ -268,3 +272,6 @@ fn attempted(advice: &Advice, attempt: Attempt, settlement: Option<Settlement>) 
     advice.settlement = settlement;
     advice
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,156 @@
+//! Records that are not as they were written.
+
+use super::*;
+
+fn is_damage<T>(outcome: &Result<T, LedgerError>) -> bool {
+    matches!(outcome, Err(LedgerError::Store(StoreError::Damaged { .. })))
+}
+
+fn listed_as_damaged(books: &Books) -> Vec<RequestId> {
+    let page = books.ledger.open_transactions(None, 10).unwrap();
+    assert!(page.transactions.is_empty());
+    let damaged = page.damaged.iter();
+    damaged.map(|record| record.request_id).collect()
+}
+
+/// Writes `value` behind the ledger's back.
+fn overwrite(store: &FragileStore, key: &[u8], value: Vec<u8>) {
+    let mut batch = Batch::default();
+    batch.put(key.to_vec(), value);
+    store.entries.commit(&batch).unwrap();
+}
+
+#[tokio::test]
+async fn no_flipped_bit_of_a_transaction_passes() {
+    let books = Books::new();
+    let id = books.confirmed().await;
+    let key = transaction_key(id);
+    let good = books.store.entries.read(&key).unwrap().unwrap();
+    for byte in 0..good.len() {
+        let mut bad = good.clone();
+        bad[byte] ^= 1 << (byte % 8);
+        overwrite(&books.store, &key, bad);
+        assert!(is_damage(&books.ledger.transaction(id)), "byte {byte}");
+        assert_eq!(listed_as_damaged(&books), [id]);
+        assert!(is_damage(&books.ledger.apply(id, reverse()).await));
+    }
+    for length in 0..good.len() {
+        overwrite(&books.store, &key, good[..length].to_vec());
+        assert!(is_damage(&books.ledger.transaction(id)), "cut at {length}");
+    }
+    overwrite(&books.store, &key, good);
+    assert!(books.stored(id).unwrap().pending_advice().is_some());
+}
+
+#[tokio::test]
+async fn a_record_that_is_whole_but_no_transaction_is_damage() {
+    let books = Books::new();
+    let id = books.confirmed().await;
+    let key = transaction_key(id);
+    for payload in ["", "{}", "null", r#"{"state":"confirming"}"#] {
+        let sealed = seal_record(&key, payload.as_bytes());
+        overwrite(&books.store, &key, sealed);
+        assert!(is_damage(&books.ledger.transaction(id)), "{payload}");
+    }
+}
+
+#[tokio::test]
+async fn one_transaction_under_the_key_of_another_is_damage() {
+    let books = Books::new();
+    let (one, another) = (books.confirmed().await, books.approved().await);
+    let stray = books.store.entries.read(&transaction_key(another)).unwrap();
+    overwrite(&books.store, &transaction_key(one), stray.unwrap());
+    assert!(is_damage(&books.ledger.transaction(one)));
+}
+
+#[tokio::test]
+async fn no_flipped_bit_of_the_list_of_open_transactions_hides_one() {
+    let books = Books::new();
+    books.confirmed().await;
+    let entries = books.store.entries.page(OPEN, None, 10).unwrap();
+    let [(key, good)] = &entries[..] else {
+        panic!("{entries:?}");
+    };
+    for byte in 0..good.len() {
+        let mut bad = good.clone();
+        bad[byte] ^= 1 << (byte % 8);
+        overwrite(&books.store, key, bad);
+        assert_eq!(listed_as_damaged(&books).len(), 1, "byte {byte}");
+    }
+    overwrite(&books.store, key, good[..7].to_vec());
+    assert!(is_damage(&books.ledger.open_transactions(None, 10)));
+}
+
+#[test]
+fn a_key_that_no_number_follows_is_damage_at_open() {
+    for list in [OPEN, HISTORIC] {
+        for rest in [&b""[..], b"123", b"123456789", &[0xff; 8]] {
+            let store = Arc::new(FragileStore::default());
+            overwrite(&store, &[list, rest].concat(), vec![0; 16]);
+            let opened = Ledger::start(store, Arc::default());
+            let damaged = matches!(opened, Err(StoreError::Damaged { .. }));
+            assert!(damaged, "{list:?} {rest:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn damage_to_one_transaction_holds_up_no_other() {
+    let books = Books::new();
+    let (broken, whole) = (books.approved().await, books.approved().await);
+    overwrite(&books.store, &transaction_key(broken), vec![1; 40]);
+    let page = books.ledger.open_transactions(None, 10).unwrap();
+    assert_eq!(page.damaged[0].request_id, broken);
+    assert_eq!(page.transactions[0].request_id, whole);
+    let (first, second) = books
+        .in_one_group(|books| {
+            let decide = |id| books.apply_later(id, confirm());
+            (decide(broken), decide(whole))
+        })
+        .await;
+    assert!(is_damage(&first.await.unwrap()));
+    assert!(second.await.unwrap().is_ok());
+}
+
+#[tokio::test]
+async fn the_names_that_format_1_stores_do_not_change_by_accident() {
+    let books = Books::new();
+    let id = books.confirmed().await;
+    let key = transaction_key(id);
+    let sealed = books.store.entries.read(&key).unwrap().unwrap();
+    let payload: serde_json::Value =
+        serde_json::from_slice(open_record(&key, &sealed).unwrap()).unwrap();
+    let names = |value: &serde_json::Value| -> Vec<String> {
+        value.as_object().unwrap().keys().cloned().collect()
+    };
+    assert_eq!(
+        names(&payload),
+        [
+            "amount",
+            "approval",
+            "identifiers",
+            "operation",
+            "receiver_id",
+            "request_id",
+            "requested_at",
+            "sequence",
+            "state",
+            "timeout",
+            "version"
+        ]
+    );
+    assert_eq!(
+        names(&payload["state"]["confirming"]),
+        [
+            "attempts",
+            "body",
+            "created_at",
+            "id",
+            "log",
+            "operation",
+            "possibly_sent",
+            "reason",
+            "settlement"
+        ]
+    );
+}

@@ -1,0 +1,97 @@
+//! Whatever is let in can be stored in every later state.
+
+use super::*;
+use crate::saf::Attempt;
+use crate::saf::sample::identifiers;
+use crate::store::VALUE_LIMIT_BYTES;
+
+/// The longest text that a record can carry per byte of the limit: all of it is escaped.
+fn longest_identifiers(length_bytes: usize) -> String {
+    format!("[\n{}]", "\n".repeat(length_bytes - 3))
+}
+
+fn worst_attempt() -> Attempt {
+    attempt(AttemptOutcome::Unknown).with_error(&"\u{1}".repeat(1_000))
+}
+
+/// Begins the longest request that is let in, and returns its id.
+async fn longest_request(books: &Books) -> RequestId {
+    for bytes in (1..).map(|steps| VALUE_LIMIT_BYTES - steps * 64) {
+        let mut transaction = sent(Operation::CreateOrder);
+        transaction.receiver_id = Some("r".repeat(bytes));
+        let id = transaction.request_id;
+        if books.ledger.begin(transaction).await.is_ok() {
+            return id;
+        }
+    }
+    unreachable!("the shortest request is let in");
+}
+
+#[tokio::test]
+async fn whatever_was_let_in_can_be_decided_on_and_repeated_for_ever() {
+    use crate::api::outcome::{IDENTIFIERS_LIMIT_BYTES, TEXT_LIMIT_BYTES};
+    for decision in [confirm(), reverse()] {
+        let books = Books::new();
+        let id = longest_request(&books).await;
+        let Event::Approved { mut approval, .. } = approved() else {
+            unreachable!();
+        };
+        let longest = "\u{1}".repeat(TEXT_LIMIT_BYTES);
+        approval.redeem_ref = Some(longest.into());
+        let longest = identifiers(&longest_identifiers(IDENTIFIERS_LIMIT_BYTES));
+        let event = Event::Approved {
+            approval,
+            identifiers: Some(longest),
+        };
+        books.ledger.apply(id, event).await.unwrap();
+        books.ledger.apply(id, decision).await.unwrap();
+        for _ in 0..20 {
+            let event = Event::Attempted(worst_attempt());
+            books.ledger.apply(id, event).await.unwrap();
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_request_whose_reversal_would_not_fit_is_refused_before_it_is_sent() {
+    let mut accepted = 0;
+    for kilobytes in [1, 4, 8, 10, 12, 16, 24, 32, 48, 64, 90, 200] {
+        let books = Books::new();
+        let mut transaction = sent(Operation::CreateOrder);
+        transaction.identifiers = identifiers(&longest_identifiers(kilobytes * 1024));
+        let id = transaction.request_id;
+        match books.ledger.begin(transaction).await {
+            Ok(_) => accepted += 1,
+            Err(LedgerError::Store(StoreError::TooLarge { .. })) => continue,
+            Err(other) => panic!("{other:?}"),
+        }
+        let event = Event::Unknown(draft(), ReversalReason::Timeout);
+        books.ledger.apply(id, event).await.unwrap();
+        for _ in 0..20 {
+            let event = Event::Attempted(worst_attempt());
+            books.ledger.apply(id, event).await.unwrap();
+        }
+    }
+    assert!(accepted >= 3, "requests of a sensible size are accepted");
+}
+
+#[tokio::test]
+async fn a_record_that_does_not_fit_fails_its_own_caller_and_no_other() {
+    let books = Books::new();
+    let mut large = sent(Operation::CreateOrder);
+    large.identifiers = identifiers(&longest_identifiers(200 * 1024));
+    let (large, small) = books
+        .in_one_group(|books| {
+            let begin = |transaction| Work::Begin(Box::new(transaction));
+            let small = sent(Operation::CreateOrder);
+            (
+                books.ledger.submit(begin(large)).unwrap(),
+                books.ledger.submit(begin(small)).unwrap(),
+            )
+        })
+        .await;
+    assert!(is_store_error(&large.await.unwrap()));
+    let small = small.await.unwrap().unwrap();
+    assert_eq!(small.sequence, 1, "the one that failed took no place");
+    assert!(matches!(small.state, State::Sent));
+}

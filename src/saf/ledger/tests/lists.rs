@@ -1,0 +1,164 @@
+//! What is open is listed, and what is final is forgotten in time.
+
+use super::*;
+
+#[tokio::test]
+async fn open_transactions_are_paged_oldest_first() {
+    let books = Books::new();
+    let mut open = Vec::new();
+    for index in 0..10 {
+        let id = books.sent().await;
+        if index % 3 == 0 {
+            books.ledger.apply(id, Event::Declined).await.unwrap();
+        } else {
+            open.push(id);
+        }
+    }
+    for limit in 1..=open.len() + 1 {
+        assert_eq!(paged(&books.ledger, limit), open, "pages of {limit}");
+    }
+    let books = books.reopened();
+    assert_eq!(paged(&books.ledger, 2), open);
+    let youngest = books.sent().await;
+    assert_eq!(paged(&books.ledger, 2).last(), Some(&youngest));
+}
+
+fn paged(ledger: &Ledger, limit: usize) -> Vec<RequestId> {
+    let mut ids = Vec::new();
+    let mut after = None;
+    loop {
+        let page = ledger.open_transactions(after, limit).unwrap();
+        assert!(page.transactions.len() <= limit);
+        assert_eq!(page.damaged, []);
+        ids.extend(page.transactions.iter().map(|listed| listed.request_id));
+        match page.last {
+            Some(last) => after = Some(last),
+            None => return ids,
+        }
+    }
+}
+
+/// A store that settles transactions between the reading of a page and of its records.
+struct RacingStore {
+    entries: MemoryStore,
+    /// Put behind the reader's back after the next page.
+    records: Mutex<Option<Batch>>,
+}
+
+impl Store for RacingStore {
+    fn commit(&self, batch: &Batch) -> Result<(), StoreError> {
+        self.entries.commit(batch)
+    }
+
+    fn read(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        self.entries.read(key)
+    }
+
+    fn page(
+        &self,
+        prefix: &[u8],
+        after: Option<&[u8]>,
+        limit: usize,
+    ) -> Result<Vec<Entry>, StoreError> {
+        let page = self.entries.page(prefix, after, limit);
+        if prefix == OPEN
+            && let Some(batch) = self.records.lock().unwrap().take()
+        {
+            self.entries.commit(&batch)?;
+        }
+        page
+    }
+
+    fn last(&self, prefix: &[u8]) -> Result<Option<Entry>, StoreError> {
+        self.entries.last(prefix)
+    }
+}
+
+#[tokio::test]
+async fn a_page_that_was_settled_meanwhile_does_not_end_the_list() {
+    let store = Arc::new(RacingStore {
+        entries: MemoryStore::default(),
+        records: Mutex::new(None),
+    });
+    let shared = Arc::clone(&store) as Arc<dyn Store>;
+    let ledger = Ledger::start(shared, Arc::default()).unwrap();
+    let mut ids = Vec::new();
+    for _ in 0..4 {
+        let transaction = sent(Operation::CreateOrder);
+        ids.push(transaction.request_id);
+        ledger.begin(transaction).await.unwrap();
+    }
+    *store.records.lock().unwrap() = Some(declining(&ledger, &ids[..2]));
+    assert_eq!(paged(&ledger, 2), ids[2..]);
+}
+
+/// What the committer would write, were it to decline `ids`.
+fn declining(ledger: &Ledger, ids: &[RequestId]) -> Batch {
+    let mut batch = Batch::default();
+    for id in ids {
+        let transaction = ledger.transaction(*id).unwrap().unwrap();
+        let declined = transaction.after(Event::Declined).unwrap().unwrap();
+        let key = transaction_key(*id);
+        let sealed = seal_record(&key, &serde_json::to_vec(&declined).unwrap());
+        batch.put(key, sealed);
+        batch.delete(numbered(OPEN, transaction.sequence));
+    }
+    batch
+}
+
+#[tokio::test]
+async fn the_number_of_final_transactions_is_bounded_and_open_ones_stay() {
+    let books = Books::new();
+    let open = [
+        books.approved().await,
+        books.confirmed().await,
+        rejected(&books).await,
+    ];
+    let mut ended = Vec::new();
+    for _ in 0..11 {
+        ended.extend(declined_thousand(&books).await);
+    }
+    let kept = |prefix| books.store.entries.page(prefix, None, usize::MAX).unwrap();
+    assert_eq!(kept(HISTORIC).len() as u64, HISTORY);
+    assert_eq!(kept(OPEN).len(), open.len());
+    assert_eq!(kept(TRANSACTION).len(), HISTORY as usize + open.len());
+    let forgotten = ended.len() - HISTORY as usize;
+    assert!(books.stored(ended[forgotten - 1]).is_none());
+    assert!(books.stored(ended[forgotten]).is_some());
+    assert_eq!(paged(&books.ledger, 256), open);
+    bound_holds_after_reopening(books, ended[forgotten]).await;
+}
+
+async fn bound_holds_after_reopening(books: Books, oldest: RequestId) {
+    let books = books.reopened();
+    assert!(books.stored(oldest).is_some());
+    let id = books.sent().await;
+    books.ledger.apply(id, Event::Declined).await.unwrap();
+    assert!(books.stored(oldest).is_none());
+    let kept = books.store.entries.page(HISTORIC, None, usize::MAX);
+    assert_eq!(kept.unwrap().len() as u64, HISTORY);
+}
+
+async fn rejected(books: &Books) -> RequestId {
+    let id = books.confirmed().await;
+    let event = settled(Settlement::Rejected);
+    books.ledger.apply(id, event).await.unwrap();
+    id
+}
+
+async fn declined_thousand(books: &Books) -> Vec<RequestId> {
+    let mut ids = Vec::new();
+    let mut replies = Vec::new();
+    for _ in 0..1_000 {
+        let transaction = sent(Operation::CreateOrder);
+        let id = transaction.request_id;
+        let begin = Work::Begin(Box::new(transaction));
+        replies.push(books.ledger.submit(begin).unwrap());
+        replies.push(books.apply_later(id, Event::Declined));
+        ids.push(id);
+    }
+    for reply in replies {
+        reply.await.unwrap().unwrap();
+    }
+    ids
+}

@@ -1,0 +1,308 @@
+//! The transition function against a table of its own, and against thousands of random lives.
+
+use super::*;
+use crate::saf::AttemptOutcome;
+use crate::saf::sample::{after, approved, attempt, draft, identifiers, sent};
+
+const SETTLEMENTS: [Settlement; 4] = [
+    Settlement::Accepted,
+    Settlement::NothingToReverse,
+    Settlement::ArrivedEarlier,
+    Settlement::Rejected,
+];
+
+/// What follows: the name of the next state, `=` for no change, `!` and the name of the conflict.
+///
+/// Columns: approved, declined, not sent, unknown, confirm, complete, reverse, attempted, settled.
+#[rustfmt::skip]
+const TABLE: [(&str, [&str; 9]); 13] = [
+    ("sent", ["Approved", "Declined", "NotSent", "Reversing", "!StillUnderWay", "!StillUnderWay", "!StillUnderWay", "!StillUnderWay", "!StillUnderWay"]),
+    ("not sent", ["!NotSent"; 9]),
+    ("declined", ["!Declined"; 9]),
+    ("approved", ["!Undecided", "!Undecided", "!Undecided", "!Undecided", "Confirming", "!NoSuchAdvice", "Reversing", "!Undecided", "!Undecided"]),
+    ("approved cancellation", ["!Undecided", "!Undecided", "!Undecided", "!Undecided", "!NoSuchAdvice", "Completed", "Reversing", "!Undecided", "!Undecided"]),
+    ("completed", ["!Completed", "!Completed", "!Completed", "!Completed", "!Completed", "=", "!Completed", "!Completed", "!Completed"]),
+    ("confirming", ["!Confirmed", "!Confirmed", "!Confirmed", "!Confirmed", "=", "!Confirmed", "!Confirmed", "Confirming", "Confirming"]),
+    ("confirming, repeated", ["!Confirmed", "!Confirmed", "!Confirmed", "!Confirmed", "=", "!Confirmed", "!Confirmed", "Confirming", "Confirming"]),
+    ("confirmation settled", ["!Confirmed", "!Confirmed", "!Confirmed", "!Confirmed", "=", "!Confirmed", "!Confirmed", "!Settled", "!Settled"]),
+    ("reversing", ["!Reversed", "!Reversed", "!Reversed", "!Reversed", "!Reversed", "!Reversed", "=", "Reversing", "Reversing"]),
+    ("reversing the unknown", ["!Reversed", "!Reversed", "!Reversed", "!Reversed", "!Reversed", "!Reversed", "=", "Reversing", "Reversing"]),
+    ("reversing a cancellation", ["!Reversed", "!Reversed", "!Reversed", "!Reversed", "!Reversed", "!Reversed", "=", "Reversing", "Reversing"]),
+    ("reversal settled", ["!Reversed", "!Reversed", "!Reversed", "!Reversed", "!Reversed", "!Reversed", "=", "!Settled", "!Settled"]),
+];
+
+/// Every transaction that a row speaks of.
+fn transactions(row: &str) -> Vec<Transaction> {
+    let order = sent(Operation::CreateOrder);
+    let approved_order = after(&order, approved());
+    let cancellation = after(&sent(Operation::CancelOrder), approved());
+    let confirming = after(&approved_order, Event::Confirm(draft()));
+    let reversing = after(&approved_order, reverse());
+    vec![match row {
+        "sent" => order,
+        "not sent" => after(&order, Event::NotSent),
+        "declined" => after(&order, Event::Declined),
+        "approved" => approved_order,
+        "approved cancellation" => cancellation,
+        "completed" => after(&cancellation, Event::Complete),
+        "confirming" => confirming,
+        "confirming, repeated" => after(&confirming, attempted()),
+        "confirmation settled" => return settled_in_each_way(&confirming),
+        "reversing" => reversing,
+        "reversing the unknown" => after(&order, unknown()),
+        "reversing a cancellation" => after(&cancellation, reverse()),
+        "reversal settled" => return settled_in_each_way(&reversing),
+        other => panic!("no such row: {other}"),
+    }]
+}
+
+fn settled_in_each_way(transaction: &Transaction) -> Vec<Transaction> {
+    SETTLEMENTS
+        .map(|settlement| after(transaction, settled(settlement)))
+        .to_vec()
+}
+
+/// One event of each kind, in the order of the table's columns.
+fn events() -> [Event; 9] {
+    [
+        approved(),
+        Event::Declined,
+        Event::NotSent,
+        unknown(),
+        Event::Confirm(draft()),
+        Event::Complete,
+        reverse(),
+        attempted(),
+        settled(Settlement::Accepted),
+    ]
+}
+
+fn unknown() -> Event {
+    Event::Unknown(draft(), ReversalReason::Timeout)
+}
+
+fn reverse() -> Event {
+    Event::Reverse(draft(), ReversalReason::Cancelled)
+}
+
+fn attempted() -> Event {
+    Event::Attempted(attempt(AttemptOutcome::Unknown))
+}
+
+fn settled(settlement: Settlement) -> Event {
+    Event::Settled(attempt(AttemptOutcome::Accepted), settlement)
+}
+
+#[test]
+fn every_pair_of_state_and_event_has_the_outcome_of_the_table() {
+    for (row, expected) in TABLE {
+        for transaction in transactions(row) {
+            for (event, expected) in events().into_iter().zip(expected) {
+                let found = in_words(transaction.after(event.clone()));
+                assert_eq!(found, expected, "{row} by {event:?}");
+            }
+        }
+    }
+}
+
+fn in_words(outcome: Result<Option<Transaction>, Conflict>) -> String {
+    match outcome {
+        Ok(None) => "=".to_owned(),
+        Ok(Some(next)) => state_name(&next).to_owned(),
+        Err(conflict) => format!("!{conflict:?}"),
+    }
+}
+
+fn state_name(transaction: &Transaction) -> &'static str {
+    match &transaction.state {
+        State::Sent => "Sent",
+        State::NotSent => "NotSent",
+        State::Declined => "Declined",
+        State::Approved => "Approved",
+        State::Completed => "Completed",
+        State::Confirming(_) => "Confirming",
+        State::Reversing(_) => "Reversing",
+    }
+}
+
+#[test]
+fn a_transaction_is_final_when_nothing_is_left_to_do_or_to_look_after() {
+    let is_final = |row: &str| -> Vec<bool> {
+        let transactions = transactions(row);
+        transactions.iter().map(Transaction::is_final).collect()
+    };
+    for open in ["sent", "approved", "confirming", "reversing the unknown"] {
+        assert_eq!(is_final(open), [false], "{open}");
+    }
+    for done in ["not sent", "declined", "completed"] {
+        assert_eq!(is_final(done), [true], "{done}");
+    }
+    // A rejected advice needs a person.
+    for settled in ["confirmation settled", "reversal settled"] {
+        assert_eq!(is_final(settled), [true, true, true, false], "{settled}");
+    }
+}
+
+/// Everything that holds between one step of a life and the next.
+fn check_step(before: &Transaction, now: &Transaction) {
+    assert_eq!(before.request_id, now.request_id);
+    assert_eq!(before.operation, now.operation);
+    assert_eq!(before.version + 1, now.version);
+    assert!(!before.is_final(), "what is final changed: {before:?}");
+    if let Some(old) = before.advice() {
+        let new = now.advice().expect("a decision is never taken back");
+        assert_eq!(state_name(before), state_name(now));
+        assert!(old.is_pending(), "a settled advice changed: {old:?}");
+        assert_eq!(
+            (old.id, old.operation, &old.body),
+            (new.id, new.operation, &new.body)
+        );
+        assert_eq!(old.created_at, new.created_at);
+        assert_eq!(new.attempts, old.attempts + 1);
+        assert!(new.log.len() <= 16, "the log grows without a bound");
+        assert!(new.possibly_sent || !old.possibly_sent);
+    }
+    check_redeem_ref(now);
+}
+
+fn check_redeem_ref(transaction: &Transaction) {
+    let Some(approval) = &transaction.approval else {
+        return;
+    };
+    let is_known = approval.redeem_ref.is_some();
+    assert_eq!(is_known, !transaction.is_final(), "{transaction:?}");
+    let stored = serde_json::to_string(transaction).expect("it can be stored");
+    assert_eq!(stored.contains("12345678901234567890"), is_known);
+}
+
+/// The transaction as the next process finds it.
+fn restarted(transaction: &Transaction) -> Transaction {
+    let stored = serde_json::to_vec(transaction).expect("it can be stored");
+    let read: Transaction = serde_json::from_slice(&stored).expect("it can be read");
+    let again = serde_json::to_vec(&read).expect("it can be stored");
+    assert_eq!(stored, again, "a restart changes what is stored");
+    read
+}
+
+fn random_event(random: &mut fastrand::Rng) -> Event {
+    let events = events();
+    let mut event = events[random.usize(..events.len())].clone();
+    if let Event::Settled(_, settlement) = &mut event {
+        *settlement = SETTLEMENTS[random.usize(..SETTLEMENTS.len())];
+    }
+    event
+}
+
+#[test]
+fn no_life_of_a_transaction_goes_both_ways_or_changes_an_advice() {
+    const REQUESTS: [Operation; 3] = [
+        Operation::CreateOrder,
+        Operation::RedeemOrder,
+        Operation::CancelOrder,
+    ];
+    let mut ends = std::collections::BTreeMap::<_, usize>::new();
+    for seed in 0..4_000 {
+        let mut random = fastrand::Rng::with_seed(seed);
+        let mut now = sent(REQUESTS[random.usize(..REQUESTS.len())]);
+        let mut directions = std::collections::BTreeSet::new();
+        for _ in 0..random.usize(1..60) {
+            let before = now;
+            now = match before.after(random_event(&mut random)) {
+                Ok(Some(next)) => {
+                    check_step(&before, &next);
+                    restarted(&next)
+                }
+                Ok(None) | Err(_) => before,
+            };
+            directions.extend(now.advice().map(|_| state_name(&now)));
+        }
+        assert!(directions.len() <= 1, "seed {seed} went both ways");
+        *ends.entry(state_name(&now)).or_default() += 1;
+    }
+    // The walks reach every state, or they would prove nothing.
+    assert_eq!(ends.len(), 7, "{ends:?}");
+}
+
+/// Identifiers as no program of ours would write them.
+const STRANGE: &str = r#"[ {"institutionId":"1","transactionIdentifier":"é \u00e9","later":1e400,
+  "number":123456789012345678901234567890.10,"nothing":null,"nested":{"b":[1,2],"a":{}}} , null, 7 ]"#;
+
+fn body_after(transaction: &Transaction, event: Event) -> String {
+    let decided = after(&restarted(transaction), event);
+    let stored = restarted(&decided);
+    stored
+        .advice()
+        .expect("there is a decision")
+        .body
+        .to_string()
+}
+
+#[test]
+fn an_advice_carries_the_identifiers_of_the_response_to_the_byte() {
+    let Event::Approved { approval, .. } = approved() else {
+        unreachable!();
+    };
+    let event = Event::Approved {
+        approval,
+        identifiers: Some(identifiers(STRANGE)),
+    };
+    let order = after(&sent(Operation::CreateOrder), event);
+    for decision in [Event::Confirm(draft()), reverse()] {
+        let body = body_after(&order, decision);
+        let carried = format!(r#""thirdPartyIdentifiers":{STRANGE}"#);
+        assert!(body.contains(&carried), "{body}");
+    }
+}
+
+#[test]
+fn without_identifiers_of_a_response_an_advice_carries_those_of_the_request() {
+    let mut order = sent(Operation::CreateOrder);
+    order.identifiers = identifiers(STRANGE);
+    let carried = format!(r#""thirdPartyIdentifiers":{STRANGE}"#);
+    assert!(body_after(&order, unknown()).contains(&carried));
+    let approved = after(&order, approved());
+    assert!(body_after(&approved, Event::Confirm(draft())).contains(&carried));
+}
+
+#[test]
+fn an_advice_holds_what_the_interface_names_and_nothing_else() {
+    let order = after(&sent(Operation::CreateOrder), approved());
+    let names = |body: String| -> Vec<String> {
+        let body: serde_json::Map<_, _> = serde_json::from_str(&body).expect("it is an object");
+        body.keys().cloned().collect()
+    };
+    let confirmation = names(body_after(&order, Event::Confirm(draft())));
+    assert_eq!(
+        confirmation,
+        ["id", "requestId", "thirdPartyIdentifiers", "time"]
+    );
+    let reversal = names(body_after(&order, reverse()));
+    assert_eq!(
+        reversal,
+        [
+            "id",
+            "requestId",
+            "reversalReason",
+            "thirdPartyIdentifiers",
+            "time"
+        ]
+    );
+}
+
+#[test]
+fn each_request_is_settled_by_its_own_advices() {
+    use Operation as O;
+    let settled_by = |operation, decision| {
+        let approved = after(&sent(operation), approved());
+        let next = approved.after(decision).ok().flatten()?;
+        next.advice().map(|advice| advice.operation)
+    };
+    for (request, confirmed_by, reversed_by) in [
+        (O::CreateOrder, Some(O::ConfirmPayment), O::ReversePayment),
+        (O::RedeemOrder, Some(O::ConfirmRedeem), O::ReverseRedeem),
+        (O::CancelOrder, None, O::CancelOrderReversal),
+    ] {
+        assert_eq!(settled_by(request, Event::Confirm(draft())), confirmed_by);
+        assert_eq!(settled_by(request, reverse()), Some(reversed_by));
+    }
+}

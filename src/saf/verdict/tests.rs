@@ -1,0 +1,338 @@
+//! Each row of the table, for confirmations and reversals, with and without an approval.
+
+use super::*;
+use crate::api::{Problem, Unanswered};
+use crate::model::ReversalReason;
+use crate::model::{Currency, Money};
+use crate::saf::sample::{after, approved, draft, not_sent, refusal, sent};
+use crate::saf::{Draft, Event};
+
+use Settlement::{Accepted, ArrivedEarlier, NothingToReverse, Rejected};
+use Verdict::{LookUp, Repeat, Settle};
+
+const FIRST_TRY: Circumstances = Circumstances {
+    possibly_sent_before: false,
+    request_has_landed: false,
+};
+const REPEATED: Circumstances = Circumstances {
+    possibly_sent_before: true,
+    ..FIRST_TRY
+};
+const LANDED: Circumstances = Circumstances {
+    request_has_landed: true,
+    ..FIRST_TRY
+};
+const REPEATED_AND_LANDED: Circumstances = Circumstances {
+    possibly_sent_before: true,
+    request_has_landed: true,
+};
+const ALL: [Circumstances; 4] = [FIRST_TRY, REPEATED, LANDED, REPEATED_AND_LANDED];
+
+fn confirmation(operation: Operation) -> Transaction {
+    after(
+        &after(&sent(operation), approved()),
+        Event::Confirm(draft()),
+    )
+}
+
+fn reversal(operation: Operation) -> Transaction {
+    after(&after(&sent(operation), approved()), reverse(draft()))
+}
+
+fn reverse(draft: Draft) -> Event {
+    Event::Reverse(draft, ReversalReason::Cancelled)
+}
+
+/// The reversal of a request that never got an answer.
+fn reversal_of_the_unknown() -> Transaction {
+    let event = Event::Unknown(draft(), ReversalReason::Timeout);
+    after(&sent(Operation::CreateOrder), event)
+}
+
+fn every_kind() -> [Transaction; 6] {
+    use Operation::{CancelOrder, CreateOrder, RedeemOrder};
+    [
+        confirmation(CreateOrder),
+        confirmation(RedeemOrder),
+        reversal(CreateOrder),
+        reversal(RedeemOrder),
+        reversal(CancelOrder),
+        reversal_of_the_unknown(),
+    ]
+}
+
+fn verdict(transaction: &Transaction, outcome: &AdviceOutcome, known: Circumstances) -> Verdict {
+    let advice = transaction.advice().expect("there is a decision");
+    judge(transaction, advice, outcome, known)
+}
+
+fn refused(error_type: ErrorType, id: &str) -> AdviceOutcome {
+    AdviceOutcome::Refused(refusal(400, error_type, id))
+}
+
+fn own_id(transaction: &Transaction) -> String {
+    let advice = transaction.advice().expect("there is a decision");
+    advice.id.to_string()
+}
+
+fn unanswered() -> Unanswered {
+    Unanswered {
+        problem: Problem::TimedOut,
+        retry_after: None,
+        excerpt: None,
+    }
+}
+
+#[test]
+fn what_the_service_took_is_settled() {
+    for transaction in every_kind() {
+        for known in ALL {
+            let outcome = AdviceOutcome::Accepted { status: 202 };
+            assert_eq!(verdict(&transaction, &outcome, known), Settle(Accepted));
+        }
+    }
+}
+
+#[test]
+fn what_has_no_final_answer_is_repeated() {
+    for transaction in every_kind() {
+        for known in ALL {
+            let outcome = AdviceOutcome::NotSent(not_sent());
+            assert_eq!(verdict(&transaction, &outcome, known), Repeat);
+            let outcome = AdviceOutcome::Unknown(unanswered());
+            assert_eq!(verdict(&transaction, &outcome, known), Repeat);
+        }
+    }
+}
+
+#[test]
+fn an_error_about_the_sender_rejects_no_advice() {
+    for transaction in every_kind() {
+        for known in ALL {
+            let outcome = refused(ErrorType::AuthenticationError, &own_id(&transaction));
+            assert_eq!(verdict(&transaction, &outcome, known), Repeat);
+        }
+    }
+}
+
+#[test]
+fn a_refusal_without_a_named_reason_is_a_rejection() {
+    let refusal = Declined {
+        status: 400,
+        detail: None,
+        excerpt: None,
+    };
+    let outcome = AdviceOutcome::Refused(refusal);
+    for transaction in every_kind() {
+        for known in ALL {
+            assert_eq!(verdict(&transaction, &outcome, known), Settle(Rejected));
+        }
+    }
+}
+
+#[test]
+fn every_other_error_is_a_rejection_whatever_is_known() {
+    let special = [
+        ErrorType::AuthenticationError,
+        ErrorType::UnableToLocateRecord,
+        ErrorType::DuplicateRecord,
+    ];
+    let unknown = ErrorType::Other("NEW_TYPE".to_owned());
+    let others = ErrorType::ALL.iter().chain([&unknown]);
+    for error_type in others.filter(|error_type| !special.contains(error_type)) {
+        for transaction in every_kind() {
+            for known in ALL {
+                let outcome = refused(error_type.clone(), &own_id(&transaction));
+                let found = verdict(&transaction, &outcome, known);
+                assert_eq!(found, Settle(Rejected), "{error_type}");
+            }
+        }
+    }
+}
+
+#[test]
+fn there_is_nothing_to_reverse_only_once_the_request_cannot_be_on_its_way_any_more() {
+    let transaction = reversal_of_the_unknown();
+    let outcome = refused(ErrorType::UnableToLocateRecord, &own_id(&transaction));
+    for (known, expected) in [
+        (FIRST_TRY, Repeat),
+        (REPEATED, Repeat),
+        (LANDED, Settle(NothingToReverse)),
+        (REPEATED_AND_LANDED, Settle(NothingToReverse)),
+    ] {
+        let found = verdict(&transaction, &outcome, known);
+        assert_eq!(found, expected, "{known:?}");
+    }
+}
+
+#[test]
+fn an_upstream_that_does_not_know_what_it_approved_is_an_alarm() {
+    let [unknown, approved @ ..] = {
+        let mut kinds = every_kind();
+        kinds.reverse();
+        kinds
+    };
+    assert!(unknown.approval.is_none());
+    for transaction in approved {
+        for known in ALL {
+            let outcome = refused(ErrorType::UnableToLocateRecord, &own_id(&transaction));
+            let found = verdict(&transaction, &outcome, known);
+            assert_eq!(found, Settle(Rejected), "{:?}", transaction.state);
+        }
+    }
+}
+
+#[test]
+fn a_duplicate_that_cannot_have_been_sent_before_is_a_rejection() {
+    for transaction in every_kind() {
+        for known in [FIRST_TRY, LANDED] {
+            let outcome = refused(ErrorType::DuplicateRecord, &own_id(&transaction));
+            assert_eq!(verdict(&transaction, &outcome, known), Settle(Rejected));
+        }
+    }
+}
+
+#[test]
+fn a_duplicate_of_another_message_is_a_rejection() {
+    for transaction in every_kind() {
+        let request_id = transaction.request_id.to_string();
+        for id in ["", "7", request_id.as_str()] {
+            for known in ALL {
+                let outcome = refused(ErrorType::DuplicateRecord, id);
+                assert_eq!(verdict(&transaction, &outcome, known), Settle(Rejected));
+            }
+        }
+    }
+}
+
+#[test]
+fn a_duplicate_of_an_advice_that_may_have_been_sent_is_looked_up() {
+    for transaction in every_kind() {
+        let can_be_looked_up = transaction.approval.is_some();
+        for id in [own_id(&transaction), own_id(&transaction).to_uppercase()] {
+            for known in [REPEATED, REPEATED_AND_LANDED] {
+                let outcome = refused(ErrorType::DuplicateRecord, &id);
+                let expected = match can_be_looked_up {
+                    true => LookUp,
+                    false => Settle(ArrivedEarlier),
+                };
+                assert_eq!(verdict(&transaction, &outcome, known), expected);
+            }
+        }
+    }
+}
+
+#[test]
+fn what_cannot_be_looked_up_is_taken_to_have_arrived() {
+    let mut without_receiver = confirmation(Operation::CreateOrder);
+    without_receiver.receiver_id = None;
+    let mut without_reference = confirmation(Operation::CreateOrder);
+    if let Some(approval) = &mut without_reference.approval {
+        approval.redeem_ref = None;
+    }
+    for transaction in [without_receiver, without_reference] {
+        let outcome = refused(ErrorType::DuplicateRecord, &own_id(&transaction));
+        let found = verdict(&transaction, &outcome, REPEATED);
+        assert_eq!(found, Settle(ArrivedEarlier));
+    }
+}
+
+fn order(status: Option<&str>) -> QueryOutcome<LookupOrderResponse> {
+    QueryOutcome::Answered(
+        LookupOrderResponse::builder()
+            .amount(Money::new(79_995, Currency::ZAR))
+            .maybe_status(status.map(OrderStatus::from))
+            .build(),
+    )
+}
+
+const CANCELLED: Option<&str> = Some("CANCELLED");
+const REDEEMED: Option<&str> = Some("REDEEMED");
+const OTHERS: [Option<&str>; 3] = [Some("UNREDEEMED"), Some("NEW_STATUS"), None];
+
+#[test]
+fn only_the_order_itself_contradicts_an_advice() {
+    use Operation::{CancelOrder, CreateOrder, RedeemOrder};
+    for (transaction, cancelled, redeemed) in [
+        (confirmation(CreateOrder), Rejected, ArrivedEarlier),
+        (confirmation(RedeemOrder), Rejected, ArrivedEarlier),
+        (reversal(CreateOrder), ArrivedEarlier, Rejected),
+        (reversal(RedeemOrder), ArrivedEarlier, ArrivedEarlier),
+        (reversal(CancelOrder), ArrivedEarlier, ArrivedEarlier),
+    ] {
+        let found = |status| judge_lookup(&transaction, &order(status));
+        assert_eq!(found(CANCELLED), Settle(cancelled), "{transaction:?}");
+        assert_eq!(found(REDEEMED), Settle(redeemed), "{transaction:?}");
+        // Of a reversed creation only CANCELLED says that it arrived.
+        let undecided = match is_reversed_creation(&transaction) {
+            true => Repeat,
+            false => Settle(ArrivedEarlier),
+        };
+        for status in OTHERS {
+            assert_eq!(found(status), undecided, "{status:?}");
+        }
+    }
+}
+
+fn is_reversed_creation(transaction: &Transaction) -> bool {
+    let is_reversed = matches!(transaction.state, State::Reversing(_));
+    is_reversed && transaction.operation == Operation::CreateOrder
+}
+
+#[test]
+fn an_order_whose_confirmation_is_still_to_be_processed_settles_nothing() {
+    let found = judge_lookup(
+        &confirmation(Operation::CreateOrder),
+        &order(Some("UNCONFIRMED")),
+    );
+    assert_eq!(found, Repeat);
+}
+
+#[test]
+fn a_lookup_without_an_answer_settles_nothing() {
+    for transaction in every_kind() {
+        let outcome = QueryOutcome::NotSent(not_sent());
+        assert_eq!(judge_lookup(&transaction, &outcome), Repeat);
+        let outcome = QueryOutcome::Unknown(unanswered());
+        assert_eq!(judge_lookup(&transaction, &outcome), Repeat);
+    }
+}
+
+#[test]
+fn a_lookup_that_the_service_does_not_offer_leaves_the_inference() {
+    for transaction in every_kind() {
+        let outcome = QueryOutcome::NotSupported { status: 501 };
+        let found = judge_lookup(&transaction, &outcome);
+        assert_eq!(found, Settle(ArrivedEarlier));
+        for status in [404, 405] {
+            let outcome = QueryOutcome::NotSupported { status };
+            assert_eq!(judge_lookup(&transaction, &outcome), Repeat, "{status}");
+        }
+    }
+}
+
+#[test]
+fn an_upstream_that_knows_no_such_order_did_not_take_its_advice() {
+    for transaction in every_kind() {
+        let refusal = refusal(400, ErrorType::UnableToLocateRecord, "7");
+        let found = judge_lookup(&transaction, &QueryOutcome::Failed(refusal));
+        assert_eq!(found, Settle(Rejected));
+    }
+}
+
+#[test]
+fn a_lookup_that_somebody_else_turned_away_settles_nothing() {
+    let about_the_sender = refusal(400, ErrorType::AuthenticationError, "7");
+    let turned_away = [401, 403, 407].map(|status| Declined {
+        status,
+        detail: None,
+        excerpt: Some("<html>".into()),
+    });
+    for refusal in turned_away.into_iter().chain([about_the_sender]) {
+        let outcome = QueryOutcome::Failed(refusal);
+        for transaction in every_kind() {
+            let found = judge_lookup(&transaction, &outcome);
+            assert_eq!(found, Repeat, "{outcome:?}");
+        }
+    }
+}
