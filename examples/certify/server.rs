@@ -133,7 +133,6 @@ impl Till {
             .queue_dir(queue.path())
             .timeout(server.timeout)
             .deadline(2 * server.timeout)
-            .connect_timeout(server.timeout)
             .retry_policy(RetryPolicy::default().pauses(FIRST_PAUSE, LONGEST_PAUSE));
         if let (Some(originator), Some(receiver), Some(settlement_entity)) = (
             defaults.originator,
