@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use super::evidence::{Evidence, FlowEvidence, Verdict};
 
 /// Columns with their widths: flow, step, expected, seen, verdict.
-const WIDTHS: [usize; 5] = [24, 34, 37, 37, 13];
+const WIDTHS: [usize; 5] = [24, 40, 37, 37, 13];
 
 pub(crate) fn head(out: &mut dyn Write) -> io::Result<()> {
     row(out, ["flow", "step", "expected", "seen", "verdict"])
@@ -17,10 +17,13 @@ pub(crate) fn flow(out: &mut dyn Write, flow: &FlowEvidence) -> io::Result<()> {
     let names = std::iter::once(flow.flow).chain(std::iter::repeat(""));
     for (name, step) in names.zip(&flow.steps) {
         let verdict = step.verdict.to_string();
-        row(
-            out,
-            [name, &step.step, &step.expected, &step.seen, &verdict],
-        )?;
+        let what = match step.operation {
+            Some(operation) if !step.step.contains(operation.name()) => {
+                &format!("{operation}: {}", step.step)
+            }
+            _ => &step.step,
+        };
+        row(out, [name, what, &step.expected, &step.seen, &verdict])?;
     }
     out.flush()
 }
