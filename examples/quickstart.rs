@@ -71,14 +71,14 @@ async fn sell(till: Client) -> Outcome<()> {
     }
     wait_for_attempts(&till, 2).await?;
     show_pending(&till)?;
-    cue("pending", &pending_ids(&till)?)?;
+    cue("pending", &pending_id(&till)?)?;
     Err("the till should have been killed by now".into())
 }
 
 /// The second process: opens the same queue, and waits until it is empty.
 async fn resume(till: Client) -> Outcome<()> {
     show_pending(&till)?;
-    cue("pending", &pending_ids(&till)?)?;
+    cue("pending", &pending_id(&till)?)?;
     till.advices().wait_empty(Duration::from_secs(10)).await?;
     println!("{} advices are pending", till.advices().pending_count());
     let remaining = till.shutdown(Duration::from_secs(5)).await;
@@ -103,16 +103,18 @@ fn show_pending(till: &Client) -> Outcome<()> {
     Ok(())
 }
 
-fn pending_ids(till: &Client) -> Outcome<String> {
-    let pending = till.advices().pending()?;
-    let ids = pending.iter().map(|advice| advice.advice_id.to_string());
-    Ok(ids.collect::<Vec<_>>().join(","))
+/// The id of the only advice that is pending.
+fn pending_id(till: &Client) -> Outcome<String> {
+    match &till.advices().pending()?[..] {
+        [advice] => Ok(advice.advice_id.to_string()),
+        pending => Err(format!("{} advices are pending, not one", pending.len()).into()),
+    }
 }
 
 async fn wait_for_attempts(till: &Client, attempts: u32) -> Outcome<()> {
     for _ in 0..100 {
         let pending = till.advices().pending()?;
-        if pending.iter().all(|advice| advice.attempts >= attempts) {
+        if pending.iter().any(|advice| advice.attempts >= attempts) {
             return Ok(());
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
@@ -166,6 +168,11 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("quickstart failed: {error}");
+            let mut cause = error.source();
+            while let Some(error) = cause {
+                eprintln!("  because: {error}");
+                cause = error.source();
+            }
             ExitCode::FAILURE
         }
     }

@@ -39,7 +39,7 @@ fn arrows_go_down_only() {
         let Some((room, allowed)) = room_of(&path) else {
             continue;
         };
-        for known in rooms_named_in(&source) {
+        for known in rooms_named_in(&path, &source) {
             if known != room && !allowed.contains(&known.as_str()) {
                 wrong.push(format!("{} must not know {known}", path.display()));
             }
@@ -105,26 +105,61 @@ fn files_stay_short_enough_to_be_read() {
 
 /// The checks above are only as good as this scanner.
 #[test]
-fn the_scanner_sees_every_way_to_name_a_room_or_a_library() {
+fn the_scanner_sees_every_way_to_name_a_room() {
+    let deep = Path::new("api/outcome.rs");
     for source in [
         "use crate::saf::Ledger;",
+        "use crate::saf;",
+        "use crate::saf as other;",
+        "use crate::{saf as other};",
         "use crate::{model::Money, saf::Ledger};",
         "use crate::{\n    api,\n    saf::{Ledger, Schedule},\n};",
         "fn f() { crate::saf::go() }",
         "type T = crate :: saf :: Ledger;",
         "use super::super::saf::Ledger;",
+        "use super::{super::saf::Ledger};",
     ] {
         assert!(
-            rooms_named_in(source).contains(&"saf".to_owned()),
+            rooms_named_in(deep, source).contains(&"saf".to_owned()),
             "{source}"
         );
     }
-    assert!(rooms_named_in("// use crate::saf::Ledger;").is_empty());
-    assert!(names_library("use ::sled::Db;", "sled"));
-    assert!(names_library("let x = sled::open(p);", "sled"));
-    assert!(!names_library("use super::sled::SledStore;", "sled"));
-    assert!(!names_library("mod sled;", "sled"));
-    assert!(!names_library("/// sled::open", "sled"));
+    let front = Path::new("api/mod.rs");
+    assert!(rooms_named_in(front, "use super::saf::Ledger;").contains(&"saf".to_owned()));
+    let deeper = Path::new("api/outcome/tests.rs");
+    let up = "use super::super::super::saf::Ledger;";
+    assert!(rooms_named_in(deeper, up).contains(&"saf".to_owned()));
+    for innocent in [
+        "// use crate::saf::Ledger;",
+        "use super::saf::Ledger;",
+        "use crate::safe;",
+    ] {
+        assert!(rooms_named_in(deep, innocent).is_empty(), "{innocent}");
+    }
+}
+
+#[test]
+fn the_scanner_sees_every_way_to_name_a_library() {
+    for source in [
+        "use ::sled::Db;",
+        "use sled;",
+        "use sled as other;",
+        "use sled::{Db, Config};",
+        "extern crate sled;",
+        "let x = sled::open(p);",
+    ] {
+        assert!(names_library(source, "sled"), "{source}");
+    }
+    for innocent in [
+        "use super::sled::SledStore;",
+        "pub use self::sled::SledStore;",
+        "mod sled;",
+        "/// sled::open",
+        "let sled = 1;",
+        "use bobsled::Team;",
+    ] {
+        assert!(!names_library(innocent, "sled"), "{innocent}");
+    }
 }
 
 fn src() -> PathBuf {
@@ -157,66 +192,88 @@ fn room_of(path: &Path) -> Option<(&'static str, &'static [&'static str])> {
     Some((row.0, row.1))
 }
 
-/// The source without comments and white space.
+/// The source without comments, with one space where there was white space, and none around `::`.
 fn code_of(source: &str) -> String {
     let code = source
         .lines()
         .map(|line| line.split("//").next().unwrap_or_default());
-    code.collect::<Vec<_>>().join("\n")
+    let code = code
+        .flat_map(str::split_whitespace)
+        .collect::<Vec<_>>()
+        .join(" ");
+    code.replace(" ::", "::")
+        .replace(":: ", "::")
+        .replace("{ ", "{")
 }
 
-fn rooms_named_in(source: &str) -> Vec<String> {
-    let code: String = code_of(source).split_whitespace().collect();
-    let mut rooms = Vec::new();
-    for start in ["crate::", "super::super::"] {
-        for (position, _) in code.match_indices(start) {
-            rooms.extend(heads(&code[position + start.len()..]));
-        }
+/// The rooms that the source of the file at `path` names, by `crate` or by enough `super`s.
+fn rooms_named_in(path: &Path, source: &str) -> Vec<String> {
+    let code = code_of(source).replace("{super::", "super::");
+    let mut rooms = heads_after(&code, "crate::");
+    for supers in module_depth(path)..=8 {
+        rooms.extend(heads_after(&code, &"super::".repeat(supers)));
     }
     rooms.retain(|room| MAY_KNOW.iter().any(|(name, _)| name == room));
     rooms
 }
 
+/// How many `super`s lead from the module at `path` to the root of the crate.
+fn module_depth(path: &Path) -> usize {
+    let depth = path.components().count();
+    depth - usize::from(path.file_name().is_some_and(|name| name == "mod.rs"))
+}
+
+fn heads_after(code: &str, start: &str) -> Vec<String> {
+    let begins = |position: usize| !code[..position].ends_with("super::");
+    let found = code
+        .match_indices(start)
+        .filter(|(position, _)| begins(*position));
+    found
+        .flat_map(|(position, _)| heads(&code[position + start.len()..]))
+        .collect()
+}
+
 /// The first names of a path, or of each path of a group in braces.
 fn heads(path: &str) -> Vec<String> {
     let Some(group) = path.strip_prefix('{') else {
-        let name = path
-            .split(|c: char| !c.is_alphanumeric() && c != '_')
-            .next();
-        return name.map(str::to_owned).into_iter().collect();
+        return first_word(path).into_iter().collect();
     };
-    let mut names = Vec::new();
+    let mut names = vec![String::new()];
     let mut depth = 0;
-    let mut name = String::new();
     for c in group.chars() {
         match c {
             '{' => depth += 1,
             '}' if depth == 0 => break,
             '}' => depth -= 1,
-            ',' if depth == 0 => names.push(std::mem::take(&mut name)),
-            _ if depth == 0 => name.push(c),
+            ',' if depth == 0 => names.push(String::new()),
+            _ if depth == 0 => names.last_mut().unwrap().push(c),
             _ => {}
         }
     }
-    names.push(name);
     names
         .iter()
-        .filter_map(|name| name.split("::").next())
-        .map(str::to_owned)
+        .filter_map(|name| first_word(name.trim()))
         .collect()
+}
+
+fn first_word(text: &str) -> Option<String> {
+    let word = text
+        .split(|c: char| !c.is_alphanumeric() && c != '_')
+        .next()?;
+    (!word.is_empty()).then(|| word.to_owned())
 }
 
 /// Whether the code names the library itself, not a module of ours by the same name.
 fn names_library(source: &str, library: &str) -> bool {
     let code = code_of(source);
     code.match_indices(library).any(|(position, _)| {
-        let before = code[..position].trim_end();
-        let after = &code[position + library.len()..];
-        let is_path = after.starts_with("::") || after.starts_with(';') && before.ends_with("use");
-        let word_ended = |c: char| c.is_alphanumeric() || c == '_';
-        let is_member = ["super::", "self::", "crate::", "mod"]
+        let (before, after) = (&code[..position], &code[position + library.len()..]);
+        let is_whole = !before.ends_with(|c: char| c.is_alphanumeric() || c == '_');
+        let is_member = ["super::", "self::", "crate::"]
             .iter()
             .any(|own| before.ends_with(own));
-        is_path && !is_member && !code[..position].ends_with(word_ended)
+        let is_imported = before.ends_with("use ") || before.ends_with("extern crate ");
+        let ends = after.starts_with(';') || after.starts_with(" as ");
+        is_whole && !is_member && (after.starts_with("::") || is_imported && ends)
     })
 }

@@ -96,7 +96,7 @@ async fn settings_that_could_never_work_are_refused() {
         .open()
         .await;
     assert!(
-        matches!(zero, Err(OpenError::ZeroTimeout { setting: "timeout" })),
+        matches!(zero, Err(OpenError::Zero { setting: "timeout" })),
         "{zero:?}"
     );
     let none = RetryPolicy::default().parallel(0);

@@ -33,6 +33,8 @@ async fn an_approved_order_is_confirmed_exactly_once() {
         serde_json::from_str::<serde_json::Value>(identifiers.as_json()).unwrap()
     );
     let time = sent["time"].as_str().unwrap();
+    let millis = &time[time.len() - "000Z".len()..time.len() - 1];
+    assert!(millis.parse::<u16>().is_ok(), "{time}");
     assert_eq!(
         time.find('.').map(|dot| time.len() - dot),
         Some(".000Z".len())

@@ -257,12 +257,14 @@ async fn confirm_one(till: Client) {
 async fn traffic(till: Client) {
     let seed: u64 = std::env::var(SEED).unwrap().parse().unwrap();
     say("opened", "queue");
+    let mut lanes = tokio::task::JoinSet::new();
     for lane in 0..8 {
         let till = till.clone();
         let random = fastrand::Rng::with_seed(seed * 100 + lane);
-        tokio::spawn(async move { sell_for_ever(till, random).await });
+        lanes.spawn(async move { sell_for_ever(till, random).await });
     }
-    std::future::pending::<()>().await;
+    // No lane ends by itself: one that does has failed, and the process with it.
+    lanes.join_next().await.unwrap().unwrap();
 }
 
 async fn sell_for_ever(till: Client, mut random: fastrand::Rng) {

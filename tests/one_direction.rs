@@ -4,9 +4,13 @@
 
 mod support;
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use money_transfer_retailer::model::{RequestId, ReversalReason};
 use money_transfer_retailer::{Conflict, DecisionError};
 use support::{Shop, order_of};
+use tokio::sync::Barrier;
 
 const CANCELLED: ReversalReason = ReversalReason::Cancelled;
 
@@ -43,27 +47,59 @@ async fn the_opposite_decision_is_a_typed_error() {
     );
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_racing_decisions_exactly_one_wins() {
     let shop = Shop::open().await;
-    for _ in 0..20 {
+    let mut confirmations = 0;
+    for round in 0..40 {
         let id = shop.approved().await.request_id();
-        let (till, other) = (shop.till.clone(), shop.till.clone());
-        let confirm = tokio::spawn(async move { till.confirm(id).await });
-        let reverse = tokio::spawn(async move { other.reverse(id, CANCELLED).await });
+        let start = Arc::new(Barrier::new(2));
+        let confirm = {
+            let (till, start) = (shop.till.clone(), Arc::clone(&start));
+            tokio::spawn(async move {
+                start.wait().await;
+                // Every other round gives the reversal a head start.
+                hesitate(round % 2 == 0).await;
+                till.confirm(id).await
+            })
+        };
+        let reverse = {
+            let till = shop.till.clone();
+            tokio::spawn(async move {
+                start.wait().await;
+                hesitate(round % 2 == 1).await;
+                till.reverse(id, CANCELLED).await
+            })
+        };
         let (confirmed, reversed) = (confirm.await.unwrap(), reverse.await.unwrap());
         assert_ne!(confirmed.is_ok(), reversed.is_ok());
         shop.drained().await;
         let book = shop.upstream.book();
-        assert_eq!(
-            book.confirmations_of(id).received(),
-            usize::from(confirmed.is_ok())
-        );
-        assert_eq!(
-            book.reversals_of(id).received(),
-            usize::from(reversed.is_ok())
-        );
+        let (confirmed, reversed) = (confirmed.is_ok(), reversed.is_ok());
+        assert_eq!(book.confirmations_of(id).received(), usize::from(confirmed));
+        assert_eq!(book.reversals_of(id).received(), usize::from(reversed));
+        confirmations += usize::from(confirmed);
     }
+    assert!((1..40).contains(&confirmations), "one side won every race");
+}
+
+async fn hesitate(really: bool) {
+    if really {
+        tokio::time::sleep(Duration::from_micros(500)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_reason_that_the_interface_does_not_have_is_refused() {
+    let shop = Shop::open().await;
+    let id = shop.approved().await.request_id();
+    let refused = shop
+        .till
+        .reverse(id, ReversalReason::from("BORED"))
+        .await
+        .unwrap_err();
+    assert!(matches!(refused, DecisionError::UnknownReason), "{refused}");
+    shop.till.confirm(id).await.unwrap();
 }
 
 #[tokio::test]

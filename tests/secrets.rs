@@ -5,22 +5,27 @@
 
 mod support;
 
+use std::error::Error;
 use std::io::Write;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
-use money_transfer_retailer::Credentials;
 use money_transfer_retailer::model::{
-    CreateOrderRequest, EncryptedPin, EncryptionParameters, Money, PersonalDetails, ReversalReason,
+    CreateOrderRequest, CustomerInfoQuery, EncryptedPin, EncryptionParameters, Money,
+    PersonalDetails, ReversalReason,
 };
-use money_transfer_retailer::simulator::{Fault, Operation, Rule};
+use money_transfer_retailer::simulator::{CannedAnswer, Fault, Operation, Rule};
+use money_transfer_retailer::{Client, Credentials, OrderOutcome};
 use support::{PATIENCE, Shop, till};
 
 const PASSWORD: &str = "correct-horse-battery";
 const PIN_BLOCK: &str = "ABCDEF0123456789";
 const ACCOUNT: &str = "918273645546";
 const ID_NUMBER: &str = "8001015009087";
-const SECRETS: [&str; 7] = [
+/// What the Authorization header makes of user name and password.
+const BASIC: &str = "MTIzNDU2Nzpjb3JyZWN0LWhvcnNlLWJhdHRlcnk=";
+const SECRETS: [&str; 8] = [
+    BASIC,
     PASSWORD,
     PIN_BLOCK,
     ACCOUNT,
@@ -56,7 +61,7 @@ async fn no_secret_reaches_a_file_a_log_or_a_printed_form() {
     tracing::subscriber::set_global_default(subscriber).unwrap();
 
     let shop = Shop::open().await;
-    shop.till.shutdown(PATIENCE).await;
+    shop.till.clone().shutdown(PATIENCE).await;
     let builder = till(&shop.upstream.base_url(), shop.queue.path())
         .credentials(Credentials::new("1234567", PASSWORD));
     let mut printed = format!("{builder:?}");
@@ -80,6 +85,7 @@ async fn no_secret_reaches_a_file_a_log_or_a_printed_form() {
             );
         }
     }
+    printed += &provoked_errors(&shop, &till).await;
     printed += &format!("{:?} {till:?}", till.advices().pending().unwrap());
     till.advices().wait_empty(PATIENCE).await.unwrap();
     let files = contents_below(shop.queue.path());
@@ -93,6 +99,38 @@ async fn no_secret_reaches_a_file_a_log_or_a_printed_form() {
         assert!(!contains(&logged, secret), "{secret} is in the log");
         assert!(!printed.contains(secret), "{secret} was printed");
     }
+}
+
+/// What a till prints when things go wrong: a proxy that quotes the message and its URL, a refusal, a
+/// connection that is never made.
+async fn provoked_errors(shop: &Shop, till: &Client) -> String {
+    let mut printed = String::new();
+    let quoting = CannedAnswer::status(403).body("text/html", format!("?idNumber={ID_NUMBER}"));
+    shop.upstream.inject(
+        Rule::on(Operation::GetCustomerInfo)
+            .next(1)
+            .fault(quoting.clone()),
+    );
+    shop.upstream
+        .inject(Rule::on(Operation::CreateOrder).next(1).fault(quoting));
+    for _ in 0..2 {
+        let query = CustomerInfoQuery::builder().id_number(ID_NUMBER).build();
+        if let Err(error) = till.customer_info(query).await {
+            printed += &format!("{error} {error:?} {:?}", error.source());
+        }
+    }
+    let outcome = till.create_order(secretive_request()).await.unwrap();
+    let OrderOutcome::Declined(declined) = outcome else {
+        panic!("{outcome:?}");
+    };
+    printed += &format!("{declined} {declined:?}");
+    shop.upstream.go_down().await.unwrap();
+    let till = till.with_deadline(support::TIMEOUT);
+    let query = CustomerInfoQuery::builder().id_number(ID_NUMBER).build();
+    let error = till.customer_info(query).await.unwrap_err();
+    printed += &format!("{error} {error:?} {:?}", error.source());
+    shop.upstream.come_up().await.unwrap();
+    printed
 }
 
 /// The search finds what is there: otherwise the test above would prove nothing.

@@ -17,7 +17,8 @@
 //!    answer too; obeying them loses money, while one repeat too many is harmless.
 //! 2. A request that is not plainly declined is unknown, and one reversal too many is harmless.
 //! 3. A body that contradicts its status (a 2xx that names an `errorType`) is a doubt.
-//! 4. The body of a success is never quoted: it may echo personal data.
+//! 4. The body of a success is never quoted, and that of a failure is carried masked: either may
+//!    echo personal data.
 
 use std::borrow::Cow;
 use std::error::Error;
@@ -54,8 +55,9 @@ pub struct Declined {
     pub status: u16,
     /// What the service says about it, where it says something.
     pub detail: Option<ErrorDetail>,
-    /// The first bytes of a body that is no `ErrorDetail`.
-    pub excerpt: Option<String>,
+    /// The first bytes of a body that is no `ErrorDetail`. Masked, as a proxy's page may quote the
+    /// message or its URL.
+    pub excerpt: Option<Sensitive>,
 }
 
 impl Declined {
@@ -85,10 +87,9 @@ impl Declined {
 impl fmt::Display for Declined {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "HTTP status {}", self.status)?;
-        match (&self.detail, &self.excerpt) {
-            (Some(detail), _) => write!(f, ", {}: {}", detail.error_type, detail.error_message),
-            (None, Some(excerpt)) => write!(f, ", {excerpt:?}"),
-            (None, None) => Ok(()),
+        match &self.detail {
+            Some(detail) => write!(f, ", {}: {}", detail.error_type, detail.error_message),
+            None => Ok(()),
         }
     }
 }
@@ -133,8 +134,9 @@ pub struct Unanswered {
     pub problem: Problem,
     /// How long the other side asked to be left alone.
     pub retry_after: Option<Duration>,
-    /// The first bytes of the body; never of a success.
-    pub excerpt: Option<String>,
+    /// The first bytes of the body; never of a success. Masked, as a proxy's page may quote the
+    /// message or its URL.
+    pub excerpt: Option<Sensitive>,
 }
 
 /// What came instead of a final answer.
@@ -189,6 +191,9 @@ pub enum Unusable {
     /// It answers another message.
     #[error("carries another id than the message that it answers")]
     AnotherId,
+    /// It does not say which message it answers, with a status that is not the documented one.
+    #[error("does not carry the id of the message that it answers")]
+    NoId,
     /// It names an error, which contradicts the status.
     #[error("is an error, which contradicts the status")]
     ContradictsStatus,
@@ -241,11 +246,7 @@ impl Unanswered {
 
 impl fmt::Display for Unanswered {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.problem)?;
-        match &self.excerpt {
-            Some(excerpt) => write!(f, " ({excerpt:?})"),
-            None => Ok(()),
-        }
+        write!(f, "{}", self.problem)
     }
 }
 
@@ -323,7 +324,11 @@ fn unknown<R>(problem: Problem) -> RequestOutcome<R> {
 }
 
 /// Reads the outcome of one sending of the advice `id`.
-pub(crate) fn of_advice(result: Result<Answer, NoAnswer>, id: AdviceId) -> AdviceOutcome {
+pub(crate) fn of_advice(
+    result: Result<Answer, NoAnswer>,
+    operation: Operation,
+    id: AdviceId,
+) -> AdviceOutcome {
     let answer = match result {
         Ok(answer) => answer,
         Err(NoAnswer::NotSent(not_sent)) => return AdviceOutcome::NotSent(not_sent),
@@ -339,7 +344,7 @@ pub(crate) fn of_advice(result: Result<Answer, NoAnswer>, id: AdviceId) -> Advic
         Standing::Success if answer.status == 204 => {
             AdviceOutcome::Unknown(not_the_service(&answer))
         }
-        Standing::Success => match acknowledgement(&answer, &id.to_string()) {
+        Standing::Success => match acknowledgement(&answer, operation, &id.to_string()) {
             Ok(()) => AdviceOutcome::Accepted {
                 status: answer.status,
             },
@@ -446,10 +451,13 @@ fn amount_bytes(amount: &Money) -> usize {
 }
 
 /// An advice is acknowledged by an empty body, or by JSON that carries no other id than its own.
-fn acknowledgement(answer: &Answer, id: &str) -> Result<(), Unusable> {
+///
+/// A success that is not the documented one has to carry the id: a captive portal says 200, too.
+fn acknowledgement(answer: &Answer, operation: Operation, id: &str) -> Result<(), Unusable> {
     check_end(answer)?;
+    let is_documented = operation.success().contains(&answer.status);
     let text = text_of(answer);
-    if text.trim_ascii().is_empty() {
+    if text.trim_ascii().is_empty() && is_documented {
         return Ok(());
     }
     serde_json::from_str::<&RawValue>(&text).map_err(|_| Unusable::NotJson)?;
@@ -457,7 +465,8 @@ fn acknowledgement(answer: &Answer, id: &str) -> Result<(), Unusable> {
     let signs = Signs::of(&text).ok_or(Unusable::AnotherId)?;
     signs.check_no_error()?;
     match signs.id.map(|id| serde_json::from_str::<String>(id.get())) {
-        None => Ok(()),
+        None if is_documented => Ok(()),
+        None => Err(Unusable::NoId),
         Some(Ok(echoed)) if echoed.eq_ignore_ascii_case(id) => Ok(()),
         Some(_) => Err(Unusable::AnotherId),
     }
@@ -546,12 +555,13 @@ fn not_the_service(answer: &Answer) -> Unanswered {
 }
 
 /// The first bytes of a failure's body; of a success only its length and type are ever told.
-fn excerpt(answer: &Answer) -> Option<String> {
+fn excerpt(answer: &Answer) -> Option<Sensitive> {
     if (200..300).contains(&answer.status) || answer.body.is_empty() {
         return None;
     }
     let end = answer.body.len().min(EXCERPT_BYTES);
-    Some(String::from_utf8_lossy(&answer.body[..end]).into_owned())
+    let text = String::from_utf8_lossy(&answer.body[..end]);
+    Some(Sensitive::from(text.into_owned()))
 }
 
 #[cfg(test)]

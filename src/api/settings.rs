@@ -15,7 +15,7 @@ use crate::model::Sensitive;
 pub(crate) struct HttpSettings {
     base_url: String,
     pub(super) credentials: Credentials,
-    /// How long making a connection may take; default 10 s.
+    /// How long making a connection may take.
     pub(crate) connect_timeout: Duration,
     /// The longest answer that is read, in bytes; default 1 MiB.
     pub(crate) body_limit_bytes: usize,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Core, DecisionError};
+use super::{Core, DecisionError, LONGEST_WAIT};
 use crate::model::{Money, Operation, RequestId, Timestamp};
 use crate::saf::{AdviceRecord, DamagedRecord, OpenPage, State, Transaction};
 
@@ -76,7 +76,8 @@ impl<'a> Advices<'a> {
     /// # Errors
     /// [`StillPending`] says how many advices are left.
     pub async fn wait_empty(&self, deadline: Duration) -> Result<(), StillPending> {
-        let emptied = tokio::time::timeout(deadline, self.core.schedule.emptied()).await;
+        let emptied =
+            tokio::time::timeout(deadline.min(LONGEST_WAIT), self.core.schedule.emptied()).await;
         emptied.map_err(|_| StillPending {
             count: self.pending_count(),
         })

@@ -144,7 +144,11 @@ impl<R> fmt::Debug for HandedBack<R> {
 
 impl<R> fmt::Display for HandedBack<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "request {} is not decided", self.approved.request_id)
+        write!(
+            f,
+            "the decision on request {} did not go through",
+            self.approved.request_id
+        )
     }
 }
 

@@ -1,7 +1,8 @@
 //! Setting a client up.
 
+use std::fmt;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::runtime::Handle;
@@ -21,8 +22,11 @@ use crate::store::{DirectoryLock, SledStore, Store};
 /// The timeout that the interface names, unless something else was agreed.
 const TIMEOUT: Duration = Duration::from_secs(60);
 
+/// Long enough for a connection, and shorter than the interface's timeout.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
 /// The settings of a [`Client`]. Base URL, credentials and queue directory have no defaults.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 #[must_use = "nothing happens before open()"]
 pub struct ClientBuilder {
     base_url: Option<String>,
@@ -121,7 +125,8 @@ impl ClientBuilder {
         self
     }
 
-    /// How long making a connection may take; default 10 s. A connection that was not made proves
+    /// How long making a connection may take; default 10 s, or half the timeout if that is shorter. A
+    /// connection that was not made proves
     /// that nothing was sent.
     pub fn connect_timeout(mut self, connect_timeout: Duration) -> Self {
         self.connect_timeout = Some(connect_timeout);
@@ -196,7 +201,7 @@ impl ClientBuilder {
             let schedule = Arc::clone(&schedule);
             runtime.spawn_blocking(move || open_ledger(queue_dir, schedule))
         };
-        let ledger = Arc::new(opened.await.map_err(|_| OpenError::NoRuntime)??);
+        let ledger = Arc::new(opened.await.map_err(OpenError::broken_off)??);
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         recover(&ledger, &schedule, &*clock).await?;
         let (worker_orders, orders) = watch::channel(WorkerOrder::Work);
@@ -208,7 +213,12 @@ impl ClientBuilder {
             policy: self.policy,
             timeout: self.timeout,
         };
-        let worker = runtime.spawn(delivery.run(orders));
+        let (ended, worker_ended) = watch::channel(false);
+        runtime.spawn(async move {
+            delivery.run(orders).await;
+            // Nobody may be waiting for it.
+            ended.send_replace(true);
+        });
         let core = Core {
             ledger,
             schedule,
@@ -216,8 +226,9 @@ impl ClientBuilder {
             clock,
             defaults,
             policy: self.policy,
+            runtime,
             worker_orders,
-            worker: Mutex::new(Some(worker)),
+            worker_ended,
             exchanges: watch::Sender::new(0),
         };
         Ok(Client {
@@ -230,14 +241,24 @@ impl ClientBuilder {
     fn check_settings(&self) -> Result<(), OpenError> {
         self.policy.check()?;
         let given = [
-            ("timeout", Some(self.timeout)),
-            ("deadline", Some(self.deadline)),
-            ("connect_timeout", self.connect_timeout),
+            ("timeout", self.timeout.is_zero()),
+            ("deadline", self.deadline.is_zero()),
+            (
+                "connect_timeout",
+                self.connect_timeout == Some(Duration::ZERO),
+            ),
+            ("body_limit", self.body_limit_bytes == Some(0)),
         ];
-        for (setting, duration) in given {
-            if duration.is_some_and(|duration| duration.is_zero()) {
-                return Err(OpenError::ZeroTimeout { setting });
+        for (setting, is_zero) in given {
+            if is_zero {
+                return Err(OpenError::Zero { setting });
             }
+        }
+        if self
+            .connect_timeout
+            .is_some_and(|connect| connect >= self.timeout)
+        {
+            return Err(OpenError::ConnectTimeout);
         }
         match &self.queue_dir {
             Some(_) => Ok(()),
@@ -258,9 +279,9 @@ impl ClientBuilder {
         if let Some(limit) = self.body_limit_bytes {
             settings.body_limit_bytes = limit;
         }
-        if let Some(connect_timeout) = self.connect_timeout {
-            settings.connect_timeout = connect_timeout;
-        }
+        settings.connect_timeout = self
+            .connect_timeout
+            .unwrap_or(CONNECT_TIMEOUT.min(self.timeout / 2));
         Ok(Arc::new(HttpTransport::new(settings)?))
     }
 
@@ -291,4 +312,17 @@ fn open_ledger(queue_dir: PathBuf, schedule: Arc<Schedule>) -> Result<Ledger, Op
     let lock = DirectoryLock::take(&queue_dir)?;
     let store: Arc<dyn Store> = Arc::new(SledStore::open(lock)?);
     Ok(Ledger::start(store, schedule)?)
+}
+
+/// The base URL may have a password in it until it is checked, and keys are nobody's business.
+impl fmt::Debug for ClientBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClientBuilder")
+            .field("credentials", &self.credentials)
+            .field("queue_dir", &self.queue_dir)
+            .field("timeout", &self.timeout)
+            .field("deadline", &self.deadline)
+            .field("policy", &self.policy)
+            .finish_non_exhaustive()
+    }
 }

@@ -7,7 +7,7 @@ use crate::model::{Operation, RequestId, Violations};
 use crate::saf::{Conflict, LedgerError, RetryPolicyError};
 use crate::store::{LockError, StoreError};
 
-/// Why a client could not be opened. Nothing was sent and nothing was changed.
+/// Why a client could not be opened. Nothing was sent, and what the queue holds is still in it.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum OpenError {
@@ -26,12 +26,18 @@ pub enum OpenError {
     /// A default would make every message invalid.
     #[error("the defaults for originator, client, receiver and settlement entity are invalid")]
     Defaults(#[from] Violations),
-    /// A timeout of zero would give up before it began.
-    #[error("{setting} is zero: give at least a millisecond")]
-    ZeroTimeout {
+    /// A time or a size of zero would give up before it began.
+    #[error("{setting} is zero: nothing could ever succeed")]
+    Zero {
         /// The builder's method.
         setting: &'static str,
     },
+    /// A connection that is given up only with the whole exchange leaves it unknown whether anything
+    /// was sent.
+    #[error(
+        "connect_timeout is not shorter than timeout: every connection that is not made in time would have to be reversed"
+    )]
+    ConnectTimeout,
     /// Another client owns the directory.
     #[error(
         "the queue in {path} is in use by {holder}: one queue has one owner; shut that one down, or use another directory"
@@ -58,6 +64,15 @@ pub enum OpenError {
     /// There is no runtime for the worker to run on.
     #[error("there is no tokio runtime: open the client from within one")]
     NoRuntime,
+}
+
+impl OpenError {
+    /// Opening was broken off by a panic, or with its runtime.
+    pub(super) fn broken_off(error: tokio::task::JoinError) -> OpenError {
+        OpenError::Store(StoreError::Thread {
+            reason: error.to_string(),
+        })
+    }
 }
 
 impl From<LockError> for OpenError {
@@ -122,6 +137,15 @@ pub enum RequestError {
         /// What the store says.
         source: StoreError,
     },
+    /// The exchange was broken off, by a shutdown or with its runtime. Take no tender: the request is
+    /// reversed, at the next open at the latest.
+    #[error("{operation} {request_id} was broken off: take no tender")]
+    Interrupted {
+        /// The operation.
+        operation: Operation,
+        /// The request.
+        request_id: RequestId,
+    },
     /// The client was shut down. A request under way is reversed when the queue is opened again.
     #[error("the client is shut down: take no tender for {operation} {request_id}")]
     Closed {
@@ -144,8 +168,11 @@ pub enum DecisionError {
     UnknownRequest,
     /// It is not known whether the decision is durable. Repeat the same one, after opening the
     /// queue again where the store asks for it.
-    #[error("the decision could not be stored: repeat it once the queue can be written")]
+    #[error("it is not known whether the decision is stored: open the queue again, and repeat it")]
     Store(#[source] StoreError),
+    /// The interface knows no such reason. Nothing was changed.
+    #[error("the interface knows no such reason for a reversal")]
+    UnknownReason,
     /// The client was shut down. Open the queue again and repeat the decision.
     #[error("the client is shut down: open the queue again and repeat the decision")]
     Closed,

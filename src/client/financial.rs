@@ -7,9 +7,9 @@ use std::time::Duration;
 use serde::Serialize;
 use tokio::sync::oneshot;
 
-use super::{Approved, Client, Core, OrderOutcome, RequestError, Unknown};
+use super::{Approved, Client, Core, OrderOutcome, RequestError, Unknown, WorkerOrder};
 use crate::api::outcome::{ApprovalMessage, RequestOutcome, of_request};
-use crate::api::{Call, Unanswered};
+use crate::api::{Answer, Call, NoAnswer, Unanswered};
 use crate::model::{
     Check, Fill, Money, Operation, RequestId, ReversalReason, Sensitive, Timestamp,
     TransactionMessage,
@@ -103,15 +103,21 @@ impl<Q: FinancialRequest> Exchange<Q> {
         let Some(under_way) = self.client.core.under_way() else {
             return Err(closed);
         };
+        let interrupted = RequestError::Interrupted {
+            operation: Q::OPERATION,
+            request_id: self.transaction.request_id,
+        };
         let (to_caller, from_exchange) = oneshot::channel();
-        tokio::spawn(async move {
+        // The caller's runtime may be gone before the answer is there.
+        let runtime = self.client.core.runtime.clone();
+        runtime.spawn(async move {
             // What a caller does not take is dropped, and an approval then reverses itself.
             drop(to_caller.send(self.run().await));
             drop(under_way);
         });
         match from_exchange.await {
-            Ok(outcome) => outcome?.take().ok_or(closed),
-            Err(_) => Err(closed),
+            Ok(outcome) => outcome?.take().ok_or(interrupted),
+            Err(_) => Err(interrupted),
         }
     }
 
@@ -128,7 +134,12 @@ impl<Q: FinancialRequest> Exchange<Q> {
         let id = transaction.request_id;
         let journaled = core.ledger.begin(transaction).await;
         journaled.map_err(|error| not_journaled(error, Q::OPERATION, id))?;
-        let answer = core.transport.exchange(call).await;
+        let unfinished = Unfinished {
+            core: Arc::clone(core),
+            id,
+            is_finished: false,
+        };
+        let answer = core.answer(call).await;
         let stored = match of_request::<Q::Response>(answer, &id.to_string()) {
             RequestOutcome::Approved(response) => client.approved(id, redeem_ref, response).await,
             RequestOutcome::Declined(declined) => {
@@ -141,6 +152,7 @@ impl<Q: FinancialRequest> Exchange<Q> {
             }
             RequestOutcome::Unknown(cause) => core.unknown(id, cause).await,
         };
+        unfinished.finish();
         match stored {
             Ok(outcome) => Ok(Handover::new(core, outcome)),
             Err(error) => Err(outcome_not_stored(error, Q::OPERATION, id)),
@@ -170,6 +182,17 @@ impl Client {
 }
 
 impl Core {
+    /// The answer to a request; none if a shutdown has no more time for it.
+    async fn answer(&self, call: Call) -> Result<Answer, NoAnswer> {
+        let mut orders = self.worker_orders.subscribe();
+        tokio::select! {
+            answer = self.transport.exchange(call) => answer,
+            _ = orders.wait_for(|order| *order == WorkerOrder::BreakOff) => {
+                Err(NoAnswer::ConnectionLost)
+            }
+        }
+    }
+
     async fn unknown<R>(
         &self,
         request_id: RequestId,
@@ -184,6 +207,31 @@ impl Core {
             reversal_id: reversal.id,
             cause,
         }))
+    }
+}
+
+/// A journaled request whose outcome is not stored yet. Dropped as it is, by a panic or with the
+/// runtime, the outcome is unknown, and the request is reversed.
+struct Unfinished {
+    core: Arc<Core>,
+    id: RequestId,
+    is_finished: bool,
+}
+
+impl Unfinished {
+    /// The outcome is stored, or the store has failed.
+    fn finish(mut self) {
+        self.is_finished = true;
+    }
+}
+
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        if self.is_finished {
+            return;
+        }
+        let event = Event::Unknown(self.core.draft(), ReversalReason::Timeout);
+        self.core.ledger.apply_detached(self.id, event);
     }
 }
 

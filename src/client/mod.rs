@@ -22,11 +22,12 @@ mod query;
 mod recovery;
 mod requests;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::runtime::Handle;
 use tokio::sync::watch;
-use tokio::task::JoinHandle;
+use tokio::time::timeout;
 
 pub use advices::{Advices, StillPending, Undecided};
 pub use approved::{Approved, Confirmable, HandedBack, QueuedAdvice};
@@ -40,6 +41,12 @@ use crate::model::{AdviceId, Defaults, RequestId, ReversalReason};
 use crate::saf::clock::Clock;
 use crate::saf::delivery::Order as WorkerOrder;
 use crate::saf::{Draft, Event, Ledger, RetryPolicy, Schedule};
+
+/// How long a shutdown waits for the disk after its deadline.
+const CLOSING: Duration = Duration::from_secs(2);
+
+/// Far beyond any sensible wait, and far from where the monotonic clock overflows.
+const LONGEST_WAIT: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 /// A till's connection to the upstream, and the queue of what it has decided.
 ///
@@ -63,9 +70,12 @@ struct Core {
     clock: Arc<dyn Clock>,
     defaults: Defaults,
     policy: RetryPolicy,
+    /// The runtime of the worker, which outlives those of short-lived callers.
+    runtime: Handle,
     /// Dropped with the last clone, which the worker takes as the word to go.
     worker_orders: watch::Sender<WorkerOrder>,
-    worker: Mutex<Option<JoinHandle<()>>>,
+    /// Whether the worker has ended; dropped with it, too.
+    worker_ended: watch::Receiver<bool>,
     /// How many financial requests are under way.
     exchanges: watch::Sender<usize>,
 }
@@ -143,12 +153,16 @@ impl Client {
     /// taken it. Reversing again returns the same advice.
     ///
     /// # Errors
-    /// As for [`confirm`](Client::confirm).
+    /// As for [`confirm`](Client::confirm); [`DecisionError::UnknownReason`] for a reason that this
+    /// version of the interface does not have.
     pub async fn reverse(
         &self,
         id: RequestId,
         reason: ReversalReason,
     ) -> Result<QueuedAdvice, DecisionError> {
+        if let ReversalReason::Other(_) = reason {
+            return Err(DecisionError::UnknownReason);
+        }
         self.decide(id, Event::Reverse(self.core.draft(), reason))
             .await
     }
@@ -176,24 +190,30 @@ impl Client {
         Advices::new(&self.core)
     }
 
-    /// Stops the worker, lets sendings under way finish for as long as `deadline`, closes the queue
-    /// and lets go of its directory.
+    /// Stops the worker, lets what is under way finish for as long as `deadline`, closes the queue and
+    /// lets go of its directory.
     ///
-    /// Every clone is shut down with it. What is pending is sent after the next open.
+    /// Every clone is shut down with it. What is pending is sent after the next open. A request that
+    /// is still without an answer at the deadline is broken off, and reversed. After the deadline the
+    /// disk is given 2 s to take the last word.
     pub async fn shutdown(self, deadline: Duration) -> Remaining {
-        self.core.worker_orders.send_replace(WorkerOrder::Finish);
-        let finished = tokio::time::timeout(deadline, self.core.finish()).await;
-        if let Some(worker) = self.core.take_worker() {
-            worker.abort();
-            // Its only answer can be that it was aborted, or that it had finished.
-            let _ = worker.await;
+        let core = &self.core;
+        core.worker_orders.send_replace(WorkerOrder::Finish);
+        let finished = timeout(deadline.min(LONGEST_WAIT), core.finish())
+            .await
+            .is_ok();
+        if !finished {
+            core.worker_orders.send_replace(WorkerOrder::BreakOff);
+            // Whoever does not make it is taken up at the next open.
+            let _ = timeout(CLOSING, core.finish()).await;
         }
-        let ledger = Arc::clone(&self.core.ledger);
+        let ledger = Arc::clone(&core.ledger);
         // Closing waits for the disk, which no async task should do.
-        let _ = tokio::task::spawn_blocking(move || ledger.close()).await;
+        let closing = core.runtime.spawn_blocking(move || ledger.close());
+        let closed = timeout(CLOSING, closing).await;
         Remaining {
-            pending: self.core.schedule.len(),
-            broken_off: finished.is_err(),
+            pending: core.schedule.len(),
+            broken_off: !finished || closed.is_err(),
         }
     }
 }
@@ -208,7 +228,7 @@ impl Core {
 
     /// Counts a new financial request, unless the client is being shut down.
     fn under_way(self: &Arc<Self>) -> Option<UnderWay> {
-        if *self.worker_orders.borrow() == WorkerOrder::Finish {
+        if *self.worker_orders.borrow() != WorkerOrder::Work {
             return None;
         }
         self.exchanges.send_modify(|count| *count += 1);
@@ -219,18 +239,17 @@ impl Core {
 
     /// Waits until neither a request nor an advice is under way.
     async fn finish(&self) {
-        // Neither can fail: both senders live in `self`.
+        // Neither can fail for long: one sender lives in `self`, the other goes with the worker.
         let _ = self
             .exchanges
             .subscribe()
             .wait_for(|count| *count == 0)
             .await;
-        self.worker_orders.closed().await;
-    }
-
-    fn take_worker(&self) -> Option<JoinHandle<()>> {
-        let mut worker = self.worker.lock().unwrap_or_else(PoisonError::into_inner);
-        worker.take()
+        self.worker_ended
+            .clone()
+            .wait_for(|ended| *ended)
+            .await
+            .ok();
     }
 }
 

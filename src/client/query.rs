@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::time::{Instant, sleep};
 
-use super::{Client, QueryError};
+use super::{Client, LONGEST_WAIT, QueryError};
 use crate::api::Call;
 use crate::api::outcome::{QueryOutcome, of_query};
 use crate::model::{Check, Fill, Operation};
@@ -68,7 +68,7 @@ impl Client {
         possibly_repeated: &mut bool,
     ) -> Result<Q::Answer, QueryError> {
         let operation = Q::OPERATION;
-        let deadline = Instant::now() + self.deadline;
+        let deadline = Instant::now() + self.deadline.min(LONGEST_WAIT);
         let mut attempts = 0;
         loop {
             let call = self.call(operation, content.clone(), deadline);

@@ -52,7 +52,13 @@ async fn take_up(
         };
         let event = Event::Unknown(draft, ReversalReason::Timeout);
         // The ledger puts the new reversal on the schedule.
-        ledger.apply(id, event).await.map_err(unreadable)?;
+        match ledger.apply(id, event).await {
+            // One record that cannot be reversed must not keep a till from delivering all others.
+            Err(error @ (LedgerError::Conflict(_) | LedgerError::UnknownRequest)) => {
+                tracing::error!(request_id = %id, %error, "request is not reversed");
+            }
+            applied => drop(applied.map_err(unreadable)?),
+        }
     } else if transaction.pending_advice().is_some() {
         schedule.add(id, transaction.sequence, true);
     }

@@ -143,6 +143,8 @@ pub(crate) enum Order {
     Work,
     /// Finish what is under way, and start nothing new.
     Finish,
+    /// Break off what is under way.
+    BreakOff,
 }
 
 /// How one sending ended, for the schedule.
@@ -187,7 +189,12 @@ impl Delivery {
                 () = delivery.next_due(), if has_place => {}
             }
         }
-        while in_flight.join_next().await.is_some() {}
+        let finished = async { while in_flight.join_next().await.is_some() {} };
+        tokio::select! {
+            () = finished => {}
+            // Told to, or nobody is left to tell. What is dropped here goes back to the schedule.
+            _ = orders.wait_for(|order| *order == Order::BreakOff) => {}
+        }
     }
 
     fn start_due(self: &Arc<Self>, in_flight: &mut JoinSet<()>) {
@@ -237,26 +244,29 @@ impl Delivery {
         place.scheduled.possibly_sent = true;
         let body = Bytes::from(advice.body.clone());
         let call = Call::with_body(advice.operation, body, self.timeout);
-        let outcome = of_advice(self.transport.exchange(call).await, advice.id);
+        let outcome = of_advice(
+            self.transport.exchange(call).await,
+            advice.operation,
+            advice.id,
+        );
         let verdict = match judge(&transaction, advice, &outcome, circumstances) {
             Verdict::LookUp => self.look_up(&transaction).await,
             verdict => verdict,
         };
         let attempt = self.attempt_of(&outcome);
+        let event = match verdict {
+            Verdict::Settle(settlement) => Event::Settled(attempt.clone(), settlement),
+            Verdict::Repeat | Verdict::LookUp => Event::Attempted(attempt.clone()),
+        };
+        self.ledger.apply(id, event).await?;
         report(&transaction, advice, verdict, &attempt);
-        match verdict {
-            Verdict::Settle(settlement) => {
-                let event = Event::Settled(attempt, settlement);
-                self.ledger.apply(id, event).await?;
-                Ok(Next::Done)
-            }
+        place.scheduled.possibly_sent = scheduled.possibly_sent;
+        Ok(match verdict {
+            Verdict::Settle(_) => Next::Done,
             Verdict::Repeat | Verdict::LookUp => {
-                let attempts = advice.attempts.saturating_add(1);
-                self.ledger.apply(id, Event::Attempted(attempt)).await?;
-                place.scheduled.possibly_sent = scheduled.possibly_sent;
-                Ok(Next::Again(self.pause(attempts, &outcome)))
+                Next::Again(self.pause(advice.attempts.saturating_add(1), &outcome))
             }
-        }
+        })
     }
 
     async fn look_up(&self, transaction: &Transaction) -> Verdict {

@@ -97,39 +97,52 @@ fn can_be_looked_up(transaction: &Transaction) -> bool {
 /// Judges what the lookup of an order says about an advice that may have arrived earlier.
 ///
 /// The upstream gives the same error to an advice that contradicts an earlier one. Only the
-/// order's own state tells the two apart.
+/// order's own state tells the two apart. Where it tells neither, the advice is repeated: what the
+/// upstream accepted it may still have to process.
 pub(crate) fn judge_lookup(
     transaction: &Transaction,
     outcome: &QueryOutcome<LookupOrderResponse>,
 ) -> Verdict {
     let order = match outcome {
         QueryOutcome::NotSent(_) | QueryOutcome::Unknown(_) => return Verdict::Repeat,
-        QueryOutcome::Failed(refusal) if !speaks_of_the_order(refusal) => return Verdict::Repeat,
-        QueryOutcome::NotSupported { .. } | QueryOutcome::Failed(_) => {
+        QueryOutcome::Failed(refusal) => return judge_failed_lookup(refusal),
+        QueryOutcome::NotSupported { status: 501 } => {
             return Verdict::Settle(Settlement::ArrivedEarlier);
         }
+        // As likely a gateway's word as that of a server that knows no lookup.
+        QueryOutcome::NotSupported { .. } => return Verdict::Repeat,
         QueryOutcome::Answered(order) => order,
     };
-    let contradicted = match (&transaction.state, transaction.operation) {
-        (State::Confirming(_), _) => order.status == Some(OrderStatus::Cancelled),
-        // Whoever reverses the creation of an order that was paid out all the same.
-        (_, Operation::CreateOrder) => order.status == Some(OrderStatus::Redeemed),
+    match (&transaction.state, transaction.operation) {
+        (State::Confirming(_), _) => judge_confirmation(order.status.as_ref()),
+        (_, Operation::CreateOrder) => judge_reversed_creation(order.status.as_ref()),
         // A reversed redemption or cancellation leaves an order that may live on.
-        _ => false,
-    };
-    Verdict::Settle(if contradicted {
-        Settlement::Rejected
-    } else {
-        Settlement::ArrivedEarlier
-    })
+        _ => Verdict::Settle(Settlement::ArrivedEarlier),
+    }
 }
 
-/// Whether the service itself failed the lookup, and not because of who asked. A gateway that turns
-/// the question away has said nothing about the order.
-fn speaks_of_the_order(refusal: &Declined) -> bool {
+fn judge_confirmation(status: Option<&OrderStatus>) -> Verdict {
+    match status {
+        Some(OrderStatus::Cancelled) => Verdict::Settle(Settlement::Rejected),
+        Some(OrderStatus::Unconfirmed) => Verdict::Repeat,
+        _ => Verdict::Settle(Settlement::ArrivedEarlier),
+    }
+}
+
+fn judge_reversed_creation(status: Option<&OrderStatus>) -> Verdict {
+    match status {
+        Some(OrderStatus::Cancelled) => Verdict::Settle(Settlement::ArrivedEarlier),
+        Some(OrderStatus::Redeemed) => Verdict::Settle(Settlement::Rejected),
+        _ => Verdict::Repeat,
+    }
+}
+
+/// An upstream that knows no such order did not take the advice either. Whatever else kept it from
+/// looking says nothing about the order.
+fn judge_failed_lookup(refusal: &Declined) -> Verdict {
     match refusal.error_type() {
-        Some(error_type) => *error_type != ErrorType::AuthenticationError,
-        None => refusal.status == 400,
+        Some(ErrorType::UnableToLocateRecord) => Verdict::Settle(Settlement::Rejected),
+        _ => Verdict::Repeat,
     }
 }
 

@@ -40,7 +40,7 @@ impl DirectoryLock {
             path: directory.to_owned(),
             source,
         };
-        fs::create_dir_all(directory).map_err(failed)?;
+        create_private(directory).map_err(failed)?;
         let file = File::options()
             .create(true)
             .truncate(false)
@@ -70,6 +70,19 @@ impl DirectoryLock {
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }
+}
+
+/// Redeem references lie in the queue until their transactions are settled: nobody else's business.
+#[cfg(unix)]
+fn create_private(directory: &Path) -> io::Result<()> {
+    use std::os::unix::fs::DirBuilderExt;
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true).mode(0o700).create(directory)
+}
+
+#[cfg(not(unix))]
+fn create_private(directory: &Path) -> io::Result<()> {
+    fs::create_dir_all(directory)
 }
 
 fn lock_patiently(file: &File) -> Result<(), TryLockError> {

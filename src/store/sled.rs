@@ -8,6 +8,8 @@
 //!    guarded panic fails the store for good.
 //! 3. After one failed write, sled refuses every later one until it is opened again; so do we
 //!    (rule 4 of the room), because nobody knows what of the failed batch is on the disk.
+//!    Opening again cannot prove that a failed sync was made good: what the disk lost then is found
+//!    missing, and only a journal of our own could tell it from what never was.
 //! 4. New files are durable only when their directory is: directories are synced at open.
 
 use std::fs::{self, File};
@@ -32,6 +34,9 @@ const INDEX_DIRECTORY: &str = "index";
 /// The name that sled gives its log.
 const LOG_FILE: &str = "db";
 
+/// The name that sled gives its settings.
+const SETTINGS_FILE: &str = "conf";
+
 /// sled's own default of 1 GiB is more than most tills have.
 const CACHE_BYTES: u64 = 16 * 1024 * 1024;
 
@@ -49,6 +54,7 @@ pub(crate) struct SledStore {
     /// A second handle on sled's log, to sync it properly.
     log: File,
     path: PathBuf,
+    /// Nothing more is read or written once this is set.
     failed: AtomicBool,
     /// The last field, so that the directory is let go only when sled is closed.
     _lock: DirectoryLock,
@@ -59,6 +65,7 @@ impl SledStore {
     pub(crate) fn open(lock: DirectoryLock) -> Result<SledStore, StoreError> {
         let directory = lock.path();
         let index = directory.join(INDEX_DIRECTORY);
+        discard_torn_settings(&index).map_err(io_error(directory, "opened"))?;
         let db = open_patiently(directory, &index)?;
         let log = File::options()
             .read(true)
@@ -124,10 +131,18 @@ impl SledStore {
         doing: &'static str,
         call: impl FnOnce(&Db) -> ::sled::Result<T>,
     ) -> Result<T, StoreError> {
-        let Some(db) = &self.db else {
-            return Err(self.refusal());
-        };
-        guard(&self.path, doing, || call(db))
+        match &self.db {
+            Some(db) if !self.failed.load(Ordering::Acquire) => {
+                guard(&self.path, doing, || call(db)).inspect_err(|_| self.fail())
+            }
+            _ => Err(self.refusal()),
+        }
+    }
+
+    /// After an error or a panic nobody knows what sled still holds, and a later call might wait
+    /// for ever.
+    fn fail(&self) {
+        self.failed.store(true, Ordering::Release);
     }
 
     fn refusal(&self) -> StoreError {
@@ -140,11 +155,7 @@ impl SledStore {
 impl Store for SledStore {
     fn commit(&self, batch: &Batch) -> Result<(), StoreError> {
         batch.check_sizes()?;
-        if self.failed.load(Ordering::Acquire) {
-            return Err(self.refusal());
-        }
-        self.apply(batch)
-            .inspect_err(|_| self.failed.store(true, Ordering::Release))
+        self.apply(batch).inspect_err(|_| self.fail())
     }
 
     fn read(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
@@ -190,6 +201,27 @@ impl Drop for SledStore {
     }
 }
 
+/// Removes sled's settings where a power cut left them torn or full of zeros.
+///
+/// sled never syncs them, writes new ones where there are none, and refuses to open where they
+/// cannot be read. They hold nothing but the settings that are given at every open.
+fn discard_torn_settings(index: &Path) -> io::Result<()> {
+    let path = index.join(SETTINGS_FILE);
+    match fs::read(&path) {
+        Ok(settings) if !is_whole(&settings) => fs::remove_file(&path),
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// Whether the CRC that sled appends is right.
+fn is_whole(settings: &[u8]) -> bool {
+    let Some((text, crc)) = settings.split_last_chunk::<4>() else {
+        return false;
+    };
+    !text.is_empty() && crc32fast::hash(text) == u32::from_le_bytes(*crc)
+}
+
 /// Turns a panic inside sled into an error.
 fn guard<T>(
     path: &Path,
@@ -211,7 +243,7 @@ fn guard<T>(
 fn open_patiently(directory: &Path, index: &Path) -> Result<Db, StoreError> {
     for _ in 1..OPEN_ATTEMPTS {
         match guard(directory, "opened", || Ok(open_index(index))) {
-            Ok(Err(::sled::Error::Io(error))) if error.kind() == io::ErrorKind::WouldBlock => {
+            Ok(Err(::sled::Error::Io(error))) if is_lock_held(&error) => {
                 thread::sleep(OPEN_PAUSE);
             }
             Ok(opened) => return guard(directory, "opened", || opened),
@@ -219,6 +251,11 @@ fn open_patiently(directory: &Path, index: &Path) -> Result<Db, StoreError> {
         }
     }
     guard(directory, "opened", || open_index(index))
+}
+
+/// sled tells of its lock in words only.
+fn is_lock_held(error: &io::Error) -> bool {
+    error.to_string().contains("could not acquire lock")
 }
 
 fn open_index(index: &Path) -> ::sled::Result<Db> {
@@ -239,12 +276,22 @@ fn sync_directories(index: &Path) -> Result<(), StoreError> {
     for directory in index.ancestors() {
         let synced = File::open(directory).and_then(|opened| opened.sync_all());
         match synced {
-            // A directory that we may not read was not created by us.
-            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {}
+            Err(error) if is_out_of_our_hands(&error) && !directory.ends_with(INDEX_DIRECTORY) => {}
             synced => synced.map_err(io_error(directory, "synced"))?,
         }
     }
     Ok(())
+}
+
+/// A directory that we may not read was not created by us, and some file systems have no way to
+/// sync one.
+#[cfg(unix)]
+fn is_out_of_our_hands(error: &io::Error) -> bool {
+    use io::ErrorKind as K;
+    matches!(
+        error.kind(),
+        K::PermissionDenied | K::InvalidInput | K::Unsupported
+    )
 }
 
 /// Elsewhere a directory cannot be opened as a file; the file system's journal keeps the names.

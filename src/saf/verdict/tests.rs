@@ -263,10 +263,29 @@ fn only_the_order_itself_contradicts_an_advice() {
         let found = |status| judge_lookup(&transaction, &order(status));
         assert_eq!(found(CANCELLED), Settle(cancelled), "{transaction:?}");
         assert_eq!(found(REDEEMED), Settle(redeemed), "{transaction:?}");
+        // Of a reversed creation only CANCELLED says that it arrived.
+        let undecided = match is_reversed_creation(&transaction) {
+            true => Repeat,
+            false => Settle(ArrivedEarlier),
+        };
         for status in OTHERS {
-            assert_eq!(found(status), Settle(ArrivedEarlier), "{status:?}");
+            assert_eq!(found(status), undecided, "{status:?}");
         }
     }
+}
+
+fn is_reversed_creation(transaction: &Transaction) -> bool {
+    let is_reversed = matches!(transaction.state, State::Reversing(_));
+    is_reversed && transaction.operation == Operation::CreateOrder
+}
+
+#[test]
+fn an_order_whose_confirmation_is_still_to_be_processed_settles_nothing() {
+    let found = judge_lookup(
+        &confirmation(Operation::CreateOrder),
+        &order(Some("UNCONFIRMED")),
+    );
+    assert_eq!(found, Repeat);
 }
 
 #[test]
@@ -280,17 +299,24 @@ fn a_lookup_without_an_answer_settles_nothing() {
 }
 
 #[test]
-fn a_lookup_that_the_service_does_not_answer_for_this_order_leaves_the_inference() {
+fn a_lookup_that_the_service_does_not_offer_leaves_the_inference() {
     for transaction in every_kind() {
-        for status in [404, 405, 501] {
-            let outcome = QueryOutcome::NotSupported { status };
-            let found = judge_lookup(&transaction, &outcome);
-            assert_eq!(found, Settle(ArrivedEarlier), "{status}");
-        }
-        let refusal = refusal(400, ErrorType::UnableToLocateRecord, "7");
-        let outcome = QueryOutcome::Failed(refusal);
+        let outcome = QueryOutcome::NotSupported { status: 501 };
         let found = judge_lookup(&transaction, &outcome);
         assert_eq!(found, Settle(ArrivedEarlier));
+        for status in [404, 405] {
+            let outcome = QueryOutcome::NotSupported { status };
+            assert_eq!(judge_lookup(&transaction, &outcome), Repeat, "{status}");
+        }
+    }
+}
+
+#[test]
+fn an_upstream_that_knows_no_such_order_did_not_take_its_advice() {
+    for transaction in every_kind() {
+        let refusal = refusal(400, ErrorType::UnableToLocateRecord, "7");
+        let found = judge_lookup(&transaction, &QueryOutcome::Failed(refusal));
+        assert_eq!(found, Settle(Rejected));
     }
 }
 
@@ -300,7 +326,7 @@ fn a_lookup_that_somebody_else_turned_away_settles_nothing() {
     let turned_away = [401, 403, 407].map(|status| Declined {
         status,
         detail: None,
-        excerpt: Some("<html>".to_owned()),
+        excerpt: Some("<html>".into()),
     });
     for refusal in turned_away.into_iter().chain([about_the_sender]) {
         let outcome = QueryOutcome::Failed(refusal);

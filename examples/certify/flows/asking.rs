@@ -1,0 +1,182 @@
+//! Queries, and the customers of the provider.
+
+use money_transfer_retailer::model::{
+    AdminMessage, Currency, CustomerInfoQuery, ErrorType, ExchangeRateQuery, FeeQuoteQuery,
+    FeeQuoteRequest, FeeQuoteResponse, LookupOrderResponse, Money, OrderHistoryQuery, OrderStatus,
+    Sensitive,
+};
+
+use super::super::expectation::Expectation;
+use super::super::inventions::{self, Order, Person, digits};
+use super::super::walk::{LeftOrder, Walk, Walked};
+use super::order_steps::{lookup, same};
+use super::selling::{find_again, register};
+
+/// What quotes are asked for, in cents.
+const QUOTED: i64 = 20_000;
+
+pub(super) async fn unknown_order(walk: &mut Walk) -> Walked {
+    let query = lookup(&inventions::redeem_ref(&walk.world.secrets));
+    let reasons = [ErrorType::UnableToLocateRecord, ErrorType::InvalidRedeemRef];
+    walk.step(
+        "the reference is unknown",
+        query,
+        Expectation::declined(&reasons),
+    )
+    .await?;
+    Ok(())
+}
+
+pub(super) async fn customers(walk: &mut Walk) -> Walked {
+    let secrets = &walk.world.secrets;
+    let (person, stranger) = (inventions::person(secrets), inventions::person(secrets));
+    let profile_id = register(walk, &person).await?;
+    find_again(walk, &person, &profile_id).await?;
+    walk.ask(
+        "the customer's record is changed",
+        changed(&person, &profile_id),
+        "the same customer profile id",
+        |updated| updated.customer_profile_id.as_deref() == Some(&profile_id),
+    )
+    .await?;
+    find_again(walk, &person, &profile_id).await?;
+    let expected = Expectation::declined(&[ErrorType::CustomerCheckFailed]);
+    let other_profile = changed(&person, &digits(10));
+    walk.step("the profile is another one", other_profile, expected)
+        .await?;
+    let query = CustomerInfoQuery::builder()
+        .id_number(stranger.id_number)
+        .build();
+    let expected = Expectation::declined(&[ErrorType::UnableToLocateRecord]);
+    walk.step("the customer is unknown", query, expected)
+        .await?;
+    Ok(())
+}
+
+/// The same customer with another family name.
+fn changed(person: &Person, profile_id: &str) -> AdminMessage {
+    let mut details = person.details.clone();
+    details.last_name = Some(Sensitive::from("Nkosi-Dlamini"));
+    AdminMessage::builder()
+        .customer_details(details)
+        .customer_profile_id(profile_id)
+        .build()
+}
+
+pub(super) async fn fee_quote(walk: &mut Walk) -> Walked {
+    let query = |amount, includes_fee| {
+        FeeQuoteQuery::builder()
+            .amount(amount)
+            .amount_includes_fee(includes_fee)
+            .build()
+    };
+    for (what, includes_fee) in [WITH_FEE, WITHOUT_FEE] {
+        walk.ask(
+            what,
+            query(QUOTED, includes_fee),
+            QUOTE,
+            is_about_the_amount,
+        )
+        .await?;
+    }
+    let expected = Expectation::declined_like(&[ErrorType::InvalidAmount]);
+    walk.step("the amount is zero", query(0, true), expected)
+        .await?;
+    Ok(())
+}
+
+pub(super) async fn fee_quote_by_post(walk: &mut Walk) -> Walked {
+    let request = |amount, includes_fees| {
+        FeeQuoteRequest::builder()
+            .amount(Money::zar(amount))
+            .amount_includes_fees(includes_fees)
+            .build()
+    };
+    for (what, includes_fees) in [WITH_FEE, WITHOUT_FEE] {
+        walk.ask(
+            what,
+            request(QUOTED, includes_fees),
+            QUOTE,
+            is_about_the_amount,
+        )
+        .await?;
+    }
+    let expected = Expectation::declined_like(&[ErrorType::InvalidAmount]);
+    walk.step("the amount is zero", request(0, true), expected)
+        .await?;
+    Ok(())
+}
+
+const WITH_FEE: (&str, bool) = ("the amount includes the fee", true);
+const WITHOUT_FEE: (&str, bool) = ("the amount does not include the fee", false);
+const QUOTE: &str = "a fee; transfer or total is the amount";
+
+/// Which of the two the amount is, the interface describes the other way round than it names it.
+fn is_about_the_amount(quoted: &FeeQuoteResponse) -> bool {
+    let amount = Money::zar(QUOTED);
+    quoted.fee_quote.as_ref().is_some_and(|quote| {
+        quote.fee_amount.minor_units >= 0
+            && (same(&quote.transfer_amount, &amount) || same(&quote.total_amount, &amount))
+    })
+}
+
+pub(super) async fn exchange_rate(walk: &mut Walk) -> Walked {
+    let Ok(dollar) = "USD".parse::<Currency>() else {
+        return Ok(());
+    };
+    let query = ExchangeRateQuery::builder()
+        .from_currency(Currency::ZAR)
+        .to_currency(dollar.clone())
+        .build();
+    walk.ask(
+        "rand to dollars",
+        query,
+        "a rate above 0, of these currencies",
+        |rate| {
+            let number: f64 = rate.rate.as_str().parse().unwrap_or_default();
+            number > 0.0 && rate.from_currency == Currency::ZAR && rate.to_currency == dollar
+        },
+    )
+    .await?;
+    Ok(())
+}
+
+pub(super) async fn order_history(walk: &mut Walk) -> Walked {
+    let mut sale = walk.sale();
+    let profile_id = register(walk, &sale.sender).await?;
+    sale.customer_profile_id = Some(profile_id.clone());
+    let order = walk.paid_for(sale).await?;
+    let query = OrderHistoryQuery::builder()
+        .customer_profile_id(profile_id)
+        .build();
+    let words = format!("1 found: UNREDEEMED, {}", order.sale.amount);
+    walk.ask(
+        "the orders of the customer",
+        query,
+        words,
+        |history| matches!(&history.orders[..], [found] if is_it(found, &order)),
+    )
+    .await?;
+    Ok(())
+}
+
+fn is_it(found: &LookupOrderResponse, order: &Order) -> bool {
+    let same_ref = |other: &Sensitive| *other == order.redeem_ref;
+    found.order_redeem_ref.as_ref().is_none_or(same_ref)
+        && found.status == Some(OrderStatus::Unredeemed)
+        && same(&found.amount, &order.sale.amount)
+}
+
+pub(super) async fn orders_as_left(walk: &mut Walk) -> Walked {
+    let left = walk.world.left.borrow().clone();
+    for LeftOrder {
+        flow,
+        order,
+        status,
+    } in left
+    {
+        walk.status(&format!("the order of {flow}"), &order, &[status])
+            .await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,134 @@
+//! Certifies a server of the Money Transfer Retailer Interface: walks every flow of its transaction
+//! guide with the crate's own client, and tells what was expected and what was seen.
+//!
+//! ```sh
+//! cargo run --example certify                       # against a simulator in the same process
+//! PASSWORD=… cargo run --example certify -- --base-url https://host/moneytransfer/v2 \
+//!     --user 1234567 --password-env PASSWORD --report evidence
+//! ```
+//!
+//! ```text
+//!  arguments ─▶ server ─▶ flows (a table) ─▶ walk: one step after another ─▶ evidence ─▶ table
+//!                                              │                                └─▶ report
+//!                                              ├─ message: what is sent, and what came of it
+//!                                              └─ expectation: what should have come of it
+//! ```
+//!
+//! 1. Every flow has a till of its own, with a queue of its own: what one leaves undelivered is no
+//!    other's failure.
+//! 2. Every person, PIN and reference is made up for this run, so that it can be repeated on a
+//!    server that others use too.
+//! 3. No PIN, identity or telephone number, password or redeem reference gets into the table or the
+//!    report, not even where a server quotes it.
+//! 4. An operation that later versions of the interface added may be missing: that is "not
+//!    supported", and no failure.
+
+mod arguments;
+mod decisions;
+mod evidence;
+mod expectation;
+mod flows;
+mod inventions;
+mod masking;
+mod message;
+mod report;
+mod report_page;
+mod seen;
+mod server;
+mod table;
+mod walk;
+
+use std::error::Error;
+use std::io::Write;
+use std::process::ExitCode;
+
+use arguments::{Command, HELP, Options};
+use evidence::Evidence;
+use money_transfer_retailer::OpenError;
+use money_transfer_retailer::simulator::Simulator;
+use report::{ReportError, ReportFiles};
+use server::Server;
+
+/// What ends a run before its first step, or after its last.
+pub(crate) type Trouble = Box<dyn Error + Send + Sync>;
+
+/// The exit codes, as the help tells them.
+const PASSED: u8 = 0;
+const FAILED: u8 = 1;
+const BAD_ARGUMENTS: u8 = 2;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let arguments = std::env::args().skip(1);
+    let environment = |name: &str| std::env::var(name).ok();
+    let (out, err) = (&mut std::io::stdout(), &mut std::io::stderr());
+    ExitCode::from(run(arguments, environment, out, err).await)
+}
+
+/// All of the program but its process: arguments in, an exit code out.
+pub(crate) async fn run(
+    arguments: impl Iterator<Item = String>,
+    environment: impl Fn(&str) -> Option<String>,
+    out: &mut dyn Write,
+    err: &mut dyn Write,
+) -> u8 {
+    let (code, words) = match arguments::read(arguments, environment) {
+        Ok(Command::Help) => return shown(out, &format!("{HELP}\n{}", flows::list()), PASSED),
+        Ok(Command::Run(options)) => match certify(&options, out).await {
+            Ok(evidence) if evidence.totals.failed == 0 => return PASSED,
+            Ok(_) => return FAILED,
+            Err(trouble) if is_a_bad_argument(&*trouble) => (BAD_ARGUMENTS, told(&*trouble)),
+            Err(trouble) => (FAILED, told(&*trouble)),
+        },
+        Err(error) => (BAD_ARGUMENTS, format!("{error}\nTry --help.")),
+    };
+    shown(err, &words, code)
+}
+
+/// Whether the trouble is one that other arguments would cure.
+fn is_a_bad_argument(trouble: &(dyn Error + Send + Sync + 'static)) -> bool {
+    let bad_setting = matches!(
+        trouble.downcast_ref(),
+        Some(OpenError::Upstream(_) | OpenError::Defaults(_))
+    );
+    bad_setting || trouble.is::<ReportError>()
+}
+
+/// Who reads the words may have left: the exit code says the same.
+fn shown(to: &mut dyn Write, words: &str, code: u8) -> u8 {
+    let _nobody_reads = writeln!(to, "{words}");
+    code
+}
+
+/// An error with all its causes.
+fn told(error: &(dyn Error + 'static)) -> String {
+    let causes = std::iter::successors(Some(error), |error: &&(dyn Error + 'static)| {
+        (*error).source()
+    });
+    causes
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join(": ")
+}
+
+async fn certify(options: &Options, out: &mut dyn Write) -> Result<Evidence, Trouble> {
+    let files = options
+        .report
+        .as_deref()
+        .map(ReportFiles::create)
+        .transpose()?;
+    let (server, _simulator) = match &options.server {
+        Some(server) => (server.clone(), None),
+        None => {
+            let simulator = Simulator::start().await?;
+            (Server::in_process(&simulator, options), Some(simulator))
+        }
+    };
+    let evidence = flows::walk_all(&server, &options.only, out).await?;
+    table::totals(out, &evidence)?;
+    if let Some(files) = files {
+        files.write(&evidence)?;
+        writeln!(out, "evidence: {files}")?;
+    }
+    Ok(evidence)
+}

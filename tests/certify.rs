@@ -1,0 +1,444 @@
+//! The certification run passes on a server that keeps to the interface, says what a server does not
+//! offer, finds what a server does wrong, and tells nobody's secrets.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::time::Duration;
+
+use money_transfer_retailer::simulator::{
+    Builder, CannedAnswer, Fault, Operation, Rule, Simulator,
+};
+use serde_json::Value;
+
+#[allow(dead_code, reason = "a test has a main of its own")]
+#[path = "../examples/certify/main.rs"]
+mod certify;
+
+/// What a certification run may take against a simulator, a slow machine included.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+const PASSWORD: &str = "correct-horse-battery";
+
+/// What the operations are called that version 2.5 does not have.
+const LATER: [Operation; 6] = [
+    Operation::CancelOrder,
+    Operation::UpdateOrderStatus,
+    Operation::UpdateOrderPin,
+    Operation::GetFeeQuoteByPost,
+    Operation::GetExchangeRate,
+    Operation::GetCustomerOrderHistory,
+];
+
+/// What a run left behind.
+struct Run {
+    code: u8,
+    out: String,
+    err: String,
+    html: String,
+    json: Value,
+}
+
+impl Run {
+    fn failed(&self) -> u64 {
+        self.json["totals"]["failed"].as_u64().unwrap()
+    }
+
+    /// The steps that ended so, as `flow: step`.
+    fn steps(&self, verdict: &str) -> BTreeSet<String> {
+        let mut found = BTreeSet::new();
+        for flow in self.json["flows"].as_array().unwrap() {
+            for step in flow["steps"].as_array().unwrap() {
+                if step["verdict"] == verdict {
+                    found.insert(format!("{}: {}", text(&flow["flow"]), text(&step["step"])));
+                }
+            }
+        }
+        found
+    }
+
+    /// The operations with at least one step that ended so.
+    fn operations(&self, verdict: &str) -> BTreeSet<String> {
+        let rows = self.json["operations"].as_array().unwrap();
+        let ended_so = rows.iter().filter(|row| row[verdict].as_u64() > Some(0));
+        ended_so
+            .map(|row| text(&row["operation"]).to_owned())
+            .collect()
+    }
+}
+
+fn text(value: &Value) -> &str {
+    value.as_str().unwrap()
+}
+
+fn names(operations: &[Operation]) -> BTreeSet<String> {
+    let names = operations
+        .iter()
+        .map(|operation| operation.name().to_owned());
+    names.collect()
+}
+
+/// Runs with these arguments, and with a report.
+async fn run(arguments: &[&str]) -> Run {
+    let folder = tempfile::tempdir().unwrap();
+    let report = folder.path().join("evidence");
+    let mut all: Vec<String> = arguments.iter().map(|text| (*text).to_owned()).collect();
+    all.extend(["--report".to_owned(), report.display().to_string()]);
+    let (code, out, err) = bare_run(all).await;
+    let read = |extension| std::fs::read_to_string(report.with_extension(extension));
+    Run {
+        code,
+        out,
+        err,
+        html: read("html").unwrap_or_default(),
+        json: serde_json::from_str(&read("json").unwrap_or_default()).unwrap_or_default(),
+    }
+}
+
+async fn bare_run(arguments: Vec<String>) -> (u8, String, String) {
+    let environment = |name: &str| (name == "PASSWORD").then(|| PASSWORD.to_owned());
+    let (mut out, mut err) = (Vec::new(), Vec::new());
+    let run = certify::run(arguments.into_iter(), environment, &mut out, &mut err);
+    let code = tokio::time::timeout(PATIENCE, run).await.unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (code, text(out), text(err))
+}
+
+/// Runs against this server, with a timeout in seconds.
+async fn run_at(base_url: &str, timeout: &str) -> Run {
+    let server = ["--base-url", base_url, "--user", "7654321"];
+    let rest = ["--password-env", "PASSWORD", "--timeout", timeout];
+    run(&[&server[..], &rest[..]].concat()).await
+}
+
+async fn run_against(simulator: Builder, timeout: &str) -> Run {
+    let simulator = simulator.start().await.unwrap();
+    run_at(&simulator.base_url(), timeout).await
+}
+
+#[tokio::test]
+async fn every_flow_passes_on_the_simulator_that_comes_along() {
+    let run = run(&[]).await;
+    assert_eq!(run.code, 0, "{}\n{}", run.out, run.err);
+    assert_eq!(run.json["totals"]["notSupported"], 0);
+    assert_eq!(run.operations("passed"), names(&Operation::ALL));
+    assert_eq!(run.json["flows"].as_array().unwrap().len(), 23);
+}
+
+#[tokio::test]
+async fn a_second_run_passes_on_the_same_server() {
+    let simulator = Simulator::start().await.unwrap();
+    for _ in 0..2 {
+        let run = run_at(&simulator.base_url(), "5").await;
+        assert_eq!(run.code, 0, "{}", run.out);
+    }
+}
+
+#[tokio::test]
+async fn what_the_providers_server_does_not_know_is_not_supported_and_no_fail() {
+    let run = run_against(Simulator::builder().provider_quirks(true), "5").await;
+    assert_eq!((run.code, run.failed()), (0, 0), "{}", run.out);
+    assert_eq!(run.operations("notSupported"), names(&LATER));
+    let steps = run.steps("not supported");
+    assert!(steps.contains("cancel-order: cancelOrder is approved"));
+}
+
+#[tokio::test]
+async fn a_later_operation_may_be_missing_in_any_words() {
+    let html = "<html><body>Not Found</body></html>";
+    let words: [Fault; 6] = [
+        CannedAnswer::status(404).body("text/html", html).into(),
+        Fault::status(404),
+        Fault::status(405),
+        CannedAnswer::status(405).body("text/html", html).into(),
+        Fault::status(501),
+        Fault::error("TRANSACTION_NOT_SUPPORTED"),
+    ];
+    let mut simulator = Simulator::builder();
+    for (operation, answer) in LATER.into_iter().zip(words) {
+        simulator = simulator.inject(Rule::on(operation).fault(answer));
+    }
+    let run = run_against(simulator, "5").await;
+    assert_eq!((run.code, run.failed()), (0, 0), "{}", run.out);
+    assert_eq!(run.operations("notSupported"), names(&LATER));
+}
+
+#[tokio::test]
+async fn a_server_that_knows_no_operation_at_all_fails() {
+    let simulator = Simulator::start().await.unwrap();
+    let elsewhere = simulator.base_url().replace("/v2", "/v3");
+    let run = run_at(&elsewhere, "5").await;
+    assert_eq!(run.code, 1);
+    assert!(
+        run.steps("fail")
+            .contains("create-order: what it would cost")
+    );
+}
+
+#[tokio::test]
+async fn an_order_that_is_answered_with_garbage_fails() {
+    let garbage = CannedAnswer::status(201).body("application/json", "{\"id\":");
+    let rule = Rule::on(Operation::CreateOrder).fault(garbage);
+    let run = run_against(Simulator::builder().inject(rule), "0.3").await;
+    assert_eq!(run.code, 1);
+    assert!(
+        run.steps("fail")
+            .contains("create-order: createOrder is approved")
+    );
+    assert!(run.operations("failed").contains("createOrder"));
+    // Nothing of it existed upstream, and nothing is left over.
+    assert!(
+        run.steps("pass").contains("queues: nothing is pending"),
+        "{}",
+        run.out
+    );
+}
+
+#[tokio::test]
+async fn bytes_that_are_no_http_fail() {
+    let rule = Rule::on(Operation::RedeemOrder).fault(Fault::Garbage);
+    let run = run_against(Simulator::builder().inject(rule), "1").await;
+    assert_eq!(run.code, 1);
+    assert!(
+        run.steps("fail")
+            .contains("redeem-order: the order is redeemed")
+    );
+    assert!(
+        !run.operations("failed").contains("createOrder"),
+        "{}",
+        run.out
+    );
+}
+
+#[tokio::test]
+async fn a_confirmation_that_is_refused_fails() {
+    let rule = Rule::on(Operation::ConfirmPayment).fault(Fault::error("UNABLE_TO_LOCATE_RECORD"));
+    let run = run_against(Simulator::builder().inject(rule), "1").await;
+    assert_eq!(run.code, 1);
+    let failed = run.steps("fail");
+    assert!(
+        failed.contains("create-order: the customer pays"),
+        "{}",
+        run.out
+    );
+    assert!(failed.contains("queues: nothing was rejected"));
+    assert!(
+        run.html
+            .contains("rejected after 1 attempts, refused: UNABLE_TO_LOCATE_RECORD (HTTP 400)")
+    );
+}
+
+#[tokio::test]
+async fn a_confirmation_that_is_never_taken_fails() {
+    let rule = Rule::on(Operation::ConfirmRedeem).fault(Fault::status(503));
+    let run = run_against(Simulator::builder().inject(rule), "0.3").await;
+    assert_eq!(run.code, 1);
+    let failed = run.steps("fail");
+    assert!(
+        failed.contains("redeem-order: the recipient is paid"),
+        "{}",
+        run.out
+    );
+    assert!(failed.contains("queues: nothing is pending"));
+}
+
+#[tokio::test]
+async fn an_advice_that_is_taken_but_not_obeyed_fails() {
+    let mut simulator = Simulator::builder();
+    for advice in [Operation::ReversePayment, Operation::ConfirmRedeem] {
+        simulator = simulator.inject(Rule::on(advice).fault(Fault::status(202)));
+    }
+    let run = run_against(simulator, "0.3").await;
+    assert_eq!(run.code, 1);
+    for flow in ["create-order-reversed", "redeem-order", "update-order-pin"] {
+        let failed = run.json["flows"].as_array().unwrap().iter();
+        let mut failed = failed.filter(|found| found["verdict"] == "fail");
+        assert!(failed.any(|found| found["flow"] == flow), "{}", run.out);
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_cannot_be_reached_ends_the_run() {
+    let simulator = Simulator::start().await.unwrap();
+    simulator.go_down().await.unwrap();
+    let run = run_at(&simulator.base_url(), "0.3").await;
+    assert_eq!(run.code, 1);
+    assert!(run.out.contains("broken off"), "{}", run.out);
+    assert_eq!(run.failed(), 1);
+}
+
+#[tokio::test]
+async fn one_flow_can_be_walked_alone() {
+    let run = run(&["--only", "create-order-reversed"]).await;
+    assert_eq!(run.code, 0, "{}", run.out);
+    let flows = run.json["flows"].as_array().unwrap();
+    let flows: Vec<&str> = flows.iter().map(|flow| text(&flow["flow"])).collect();
+    assert_eq!(flows, ["create-order-reversed", "orders-as-left", "queues"]);
+}
+
+#[tokio::test]
+async fn neither_the_table_nor_the_report_tells_a_secret() {
+    let simulator = Simulator::start().await.unwrap();
+    let quoting = format!(
+        r#"{{"errorType":"FORMAT_ERROR","errorMessage":"{PASSWORD} <b>'7'</b>","id":"1"}}"#
+    );
+    let quoting = CannedAnswer::status(400).body("application/json", quoting);
+    simulator.inject(Rule::on(Operation::GetExchangeRate).fault(quoting));
+    let run = run_at(&simulator.base_url(), "5").await;
+    let json = run.json.to_string();
+    let told = [&run.out, &run.html, &json];
+    let secrets = secrets_in(&simulator);
+    assert!(secrets.len() > 100, "there was nothing to search for");
+    for secret in secrets {
+        assert!(
+            !told.iter().any(|told| told.contains(&*secret)),
+            "{secret} is told"
+        );
+    }
+    assert!(
+        run.html.contains("*** &lt;b&gt;&#39;7&#39;&lt;/b&gt;"),
+        "quoted, masked and escaped"
+    );
+}
+
+/// What the simulator has seen that nobody else should.
+fn secrets_in(simulator: &Simulator) -> BTreeSet<String> {
+    let book = simulator.book();
+    let mut secrets: BTreeSet<String> = BTreeSet::from([PASSWORD.to_owned()]);
+    secrets.extend(
+        book.orders()
+            .map(|order| order.order_redeem_ref().to_owned()),
+    );
+    for message in book.messages() {
+        collect(&message.json(), &mut secrets);
+    }
+    secrets
+}
+
+fn collect(value: &Value, secrets: &mut BTreeSet<String>) {
+    const SECRET: [&str; 6] = [
+        "idNumber",
+        "contactNumber",
+        "firstName",
+        "pinBlock",
+        "accountNumber",
+        "orderRedeemRef",
+    ];
+    match value {
+        Value::Object(members) => {
+            for (name, member) in members {
+                match member.as_str() {
+                    Some(text) if SECRET.contains(&name.as_str()) => {
+                        secrets.insert(text.to_owned());
+                    }
+                    _ => collect(member, secrets),
+                }
+            }
+        }
+        Value::Array(items) => items.iter().for_each(|item| collect(item, secrets)),
+        _ => {}
+    }
+}
+
+#[tokio::test]
+async fn the_report_has_fields_that_stay() {
+    let run = run(&["--only", "create-order-reversed"]).await;
+    let members = |value: &Value| {
+        value
+            .as_object()
+            .unwrap()
+            .keys()
+            .cloned()
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(
+        members(&run.json).join(" "),
+        "clientId crateName crateVersion endedAt flows format interfaceVersion operations \
+         serverHost serverIsSimulator startedAt totals verdict"
+    );
+    let flow = &run.json["flows"][0];
+    assert_eq!(members(flow).join(" "), "about flow steps verdict");
+    let step = &flow["steps"][1];
+    assert_eq!(
+        members(step).join(" "),
+        "adviceId durationMillis expected number operation request requestId response seen \
+         startedAt step verdict"
+    );
+    assert_eq!(text(&step["operation"]), "reversePayment");
+    assert_eq!(
+        members(&run.json["operations"][0]).join(" "),
+        "failed notSupported operation passed"
+    );
+    assert!(text(&step["request"]).contains("reversalReason: CANCELLED"));
+}
+
+#[tokio::test]
+async fn the_extension_says_which_report_is_written() {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, written) in [
+        ("a.html", &["a.html"][..]),
+        ("b.json", &["b.json"]),
+        ("c", &["c.html", "c.json"]),
+        ("d.2026", &["d.2026.html", "d.2026.json"]),
+    ] {
+        let path = folder.path().join(name);
+        let arguments = ["--only", "lookup-order", "--report", path.to_str().unwrap()];
+        let (code, ..) = bare_run(arguments.map(str::to_owned).to_vec()).await;
+        assert_eq!(code, 0);
+        assert_eq!(files_in(folder.path()), written, "{name}");
+        for file in written {
+            std::fs::remove_file(folder.path().join(file)).unwrap();
+        }
+    }
+}
+
+fn files_in(folder: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(folder).unwrap();
+    let mut names: Vec<String> = entries
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort_unstable();
+    names
+}
+
+#[tokio::test]
+async fn bad_arguments_have_an_exit_code_of_their_own() {
+    let at = ["--base-url", "http://127.0.0.1:9/moneytransfer/v2"];
+    let far = ["--base-url", "http://upstream.example/moneytransfer/v2"];
+    let as_user = ["--user", "1", "--password-env", "PASSWORD"];
+    let bad: [(&[&str], &str); 10] = [
+        (&["--frobnicate"], "no argument"),
+        (&["--only"], "needs a value"),
+        (&["--only", "sell-everything"], "none of the flows"),
+        (&["--timeout", "soon"], "no number of seconds"),
+        (&["--user", "1"], "without --base-url"),
+        (&at, "--user is needed"),
+        (&[at[0], at[1], "--user", "1"], "--password-env is needed"),
+        (
+            &[at[0], at[1], "--user", "1", "--password-env", "NOWHERE"],
+            "not set",
+        ),
+        (&["--merchant", "7"], "merchantId"),
+        (&["--report", "/nowhere/at/all"], "cannot be written"),
+    ];
+    for (arguments, words) in bad {
+        let arguments: Vec<String> = arguments.iter().map(|text| (*text).to_owned()).collect();
+        let (code, _, err) = bare_run(arguments.clone()).await;
+        assert_eq!(code, 2, "{arguments:?}");
+        assert!(err.contains(words), "{arguments:?}: {err}");
+    }
+    let plain: Vec<String> = far
+        .iter()
+        .chain(&as_user)
+        .map(|text| (*text).to_owned())
+        .collect();
+    assert_eq!(bare_run(plain).await.0, 2, "plain http to another machine");
+}
+
+#[tokio::test]
+async fn the_help_names_the_flows_and_the_exit_codes() {
+    let (code, out, _) = bare_run(vec!["--help".to_owned()]).await;
+    assert_eq!(code, 0);
+    assert!(out.contains("redeem-order-timed-out") && out.contains("2 for bad arguments"));
+}
