@@ -175,13 +175,12 @@ impl Delivery {
     pub(crate) async fn run(self, mut orders: watch::Receiver<Order>) {
         let delivery = Arc::new(self);
         let mut in_flight = JoinSet::new();
+        // Asked before anything is started: work may arrive together with the word to stop.
         while *orders.borrow() == Order::Work {
             delivery.start_due(&mut in_flight);
             // With all places taken there is nothing to wake up for but a finished sending.
             let has_place = in_flight.len() < delivery.policy.parallel;
             tokio::select! {
-                // Heard first: work that arrives with the word to stop is not started.
-                biased;
                 changed = orders.changed() => if changed.is_err() {
                     return;
                 },

@@ -33,19 +33,28 @@ async fn told_to_finish_before_it_began_the_worker_starts_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn work_that_comes_together_with_the_word_to_finish_is_not_started() {
-    // Which of two wakes is looked at first must not be left to chance.
-    for _ in 0..50 {
-        let shop = Shop::new(|_, _| accept());
-        let (orders, worker) = shop.open();
-        settle_down().await;
-        let id = shop.begin().await;
-        let event = Event::Unknown(draft(), ReversalReason::Timeout);
-        orders.send_replace(Order::Finish);
-        shop.ledger.apply_detached(id, event);
-        std::thread::yield_now();
-        worker.await.unwrap();
-        assert_eq!(shop.calls(), 0);
+async fn work_that_comes_together_with_the_end_is_not_started() {
+    let endings: [fn(watch::Sender<Order>); 2] = [
+        |orders| {
+            orders.send_replace(Order::Finish);
+        },
+        drop,
+    ];
+    for end in endings {
+        // Which of two wakes is looked at first must not be left to chance.
+        for _ in 0..50 {
+            let shop = Shop::new(|_, _| accept());
+            let id = shop.confirm().await;
+            shop.schedule
+                .remove(shop.schedule.take_due().unwrap().request_id);
+            let (orders, worker) = shop.open();
+            settle_down().await;
+            shop.schedule.add(id, 0, false);
+            end(orders);
+            worker.await.unwrap();
+            settle_down().await;
+            assert_eq!(shop.calls(), 0);
+        }
     }
 }
 
