@@ -39,7 +39,9 @@ impl Client {
     /// Asks the upstream whether an order may be paid out. Pay the recipient once it is approved,
     /// then confirm.
     ///
-    /// Everything that is said of [`create_order`](Client::create_order) holds here, too.
+    /// Everything that is said of [`create_order`](Client::create_order) holds here, too. After an
+    /// unknown outcome, ask again for the same reference only once its reversal is no longer
+    /// [pending](super::Advices::pending): a late reversal could reopen an order that was paid out.
     ///
     /// Wire name: `redeemOrder`.
     ///
@@ -55,7 +57,8 @@ impl Client {
     /// Asks the upstream to cancel an order that has not been redeemed.
     ///
     /// A cancellation takes effect with its answer: refund the sender, then
-    /// [`complete`](super::Approved::complete) it; or reverse it.
+    /// [`complete`](super::Approved::complete) it; or reverse it. After an unknown outcome, ask again
+    /// for the same reference only once its reversal is no longer [pending](super::Advices::pending).
     ///
     /// Wire name: `cancelOrder`.
     ///
