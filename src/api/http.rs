@@ -10,13 +10,14 @@ use std::error::Error;
 use std::fmt;
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
 use reqwest::{Client, ClientBuilder, Proxy, Response, redirect, retry};
 
 #[cfg(feature = "rustls")]
 use zeroize::Zeroizing;
 
+use super::body::BodyBuffer;
 use super::outcome::NotSentReason;
 #[cfg(any(feature = "rustls", feature = "native-tls"))]
 use super::settings::ClientIdentity;
@@ -176,15 +177,17 @@ async fn read_answer(mut response: Response, limit_bytes: usize) -> Answer {
 }
 
 async fn read_body(response: &mut Response, limit_bytes: usize) -> (Bytes, BodyEnd) {
-    let mut body = BytesMut::new();
+    let announced = response.content_length().unwrap_or_default();
+    let announced = usize::try_from(announced).unwrap_or(limit_bytes);
+    let mut body = BodyBuffer::with_capacity(announced.min(limit_bytes));
     loop {
         match response.chunk().await {
             Ok(Some(chunk)) if body.len() + chunk.len() > limit_bytes => {
-                return (body.freeze(), BodyEnd::TooLarge);
+                return (body.finish(), BodyEnd::TooLarge);
             }
-            Ok(Some(chunk)) => body.extend_from_slice(&chunk),
-            Ok(None) => return (body.freeze(), BodyEnd::Complete),
-            Err(_) => return (body.freeze(), BodyEnd::CutOff),
+            Ok(Some(chunk)) => body.append(&chunk),
+            Ok(None) => return (body.finish(), BodyEnd::Complete),
+            Err(_) => return (body.finish(), BodyEnd::CutOff),
         }
     }
 }

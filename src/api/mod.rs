@@ -10,12 +10,14 @@
 //! 2. Only `http.rs` knows which HTTP library is used; everything else sees [`Transport`].
 //! 3. What an answer *means* is decided in `outcome.rs` and nowhere else.
 
+mod body;
 mod credentials;
 mod http;
 pub(crate) mod outcome;
 mod settings;
 mod transport;
 
+pub(crate) use body::json_body;
 pub use credentials::Credentials;
 pub(crate) use http::HttpTransport;
 pub use outcome::{Declined, NotSent, NotSentReason, Problem, Unanswered, Unusable};

@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 
 use super::{Approved, Client, Core, OrderOutcome, RequestError, Unknown, WorkerOrder};
 use crate::api::outcome::{ApprovalMessage, RequestOutcome, of_request};
-use crate::api::{Answer, Call, NoAnswer, Unanswered};
+use crate::api::{Answer, Call, NoAnswer, Unanswered, json_body};
 use crate::model::{
     Check, Fill, Money, Operation, RequestId, ReversalReason, Sensitive, Timestamp,
     TransactionMessage,
@@ -45,7 +45,7 @@ impl Client {
             request_id,
             source,
         })?;
-        let body = serde_json::to_vec(&request).map_err(|source| RequestError::Unwritable {
+        let body = json_body(&request).map_err(|source| RequestError::Unwritable {
             operation: Q::OPERATION,
             request_id,
             source,
@@ -53,7 +53,7 @@ impl Client {
         let exchange = Exchange::<Q> {
             client: self.clone(),
             transaction: journal_entry(&request, requested_at, self.timeout),
-            call: Call::with_body(Q::OPERATION, body.into(), self.timeout),
+            call: Call::with_body(Q::OPERATION, body, self.timeout),
             redeem_ref: request.redeem_ref(),
             kind: PhantomData,
         };

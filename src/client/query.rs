@@ -10,8 +10,8 @@ use serde::de::DeserializeOwned;
 use tokio::time::{Instant, sleep};
 
 use super::{Client, LONGEST_WAIT, QueryError};
-use crate::api::Call;
 use crate::api::outcome::{QueryOutcome, of_query};
+use crate::api::{Call, json_body};
 use crate::model::{Check, Fill, Operation};
 
 /// What repeating has to know of a query or an update.
@@ -33,7 +33,7 @@ pub(super) enum Content {
 impl Content {
     /// The content of a message that is sent as its body.
     pub(super) fn body(message: &impl Serialize) -> Result<Content, serde_json::Error> {
-        Ok(Content::Body(serde_json::to_vec(message)?.into()))
+        Ok(Content::Body(json_body(message)?))
     }
 }
 
