@@ -152,6 +152,40 @@ async fn a_server_fault_is_reversed_with_reason_response_not_final() {
 }
 
 #[tokio::test]
+async fn an_approval_that_cannot_be_used_is_reversed_with_reason_response_not_final() {
+    for unusable in [Fault::WrongId, Fault::Garbage, Fault::CloseDuring] {
+        let shop = Shop::open().await;
+        let spoil = Rule::on(Operation::CreateOrder).fault(unusable.clone());
+        shop.upstream.inject(spoil);
+        let request = order();
+        let id = request.id;
+        let outcome = shop.till.create_order(request).await.unwrap();
+        assert!(
+            matches!(outcome, OrderOutcome::Unknown(_)),
+            "{unusable:?}: {outcome:?}"
+        );
+        shop.drained().await;
+        let book = shop.upstream.book();
+        let reversals = book.reversals_of(id);
+        assert_eq!(
+            (reversals.received(), reversals.accepted()),
+            (1, 1),
+            "{unusable:?}"
+        );
+        // Bytes that are no HTTP are no answer at all.
+        let reason = match unusable {
+            Fault::Garbage => "TIMEOUT",
+            _ => "RESPONSE_NOT_FINAL",
+        };
+        assert_eq!(
+            reversals.messages()[0].json()["reversalReason"],
+            reason,
+            "{unusable:?}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn a_cashier_who_cancels_sends_a_reversal_with_reason_cancelled() {
     let shop = Shop::open().await;
     let order = shop.approved().await;

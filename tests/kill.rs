@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use money_transfer_retailer::model::ReversalReason;
 use money_transfer_retailer::simulator::{Book, Fault, Rule, Simulator};
-use money_transfer_retailer::{Client, OrderOutcome};
+use money_transfer_retailer::{Client, OpenError, OrderOutcome};
 use support::{PATIENCE, order, till};
 
 const URL: &str = "TILL_URL";
@@ -34,6 +34,12 @@ async fn a_confirmation_arrives_though_its_till_is_killed_before_it_could_be_sen
     upstream.go_down().await.unwrap();
     first.go_on();
     assert_eq!(first.says("confirmed"), id);
+    let owner = format!("process {}", first.process.id());
+    let second = till(&upstream.base_url(), queue.path()).open().await;
+    assert!(
+        matches!(&second, Err(OpenError::InUse { holder, .. }) if *holder == owner),
+        "{second:?}"
+    );
     first.kill();
     assert_eq!(upstream.book().confirmations_of(&id).received(), 0);
 

@@ -24,6 +24,9 @@ use super::settings::ClientIdentity;
 use super::settings::{HttpSettings, HttpSetupError};
 use super::{Answer, BodyEnd, Call, Credentials, Exchange, NoAnswer, NotSent, Transport};
 
+/// How much room is made for an answer before any of it is read.
+const READY_BYTES: usize = 64 * 1024;
+
 /// [`Transport`] over HTTPS, with connections that are kept and used again.
 pub(crate) struct HttpTransport {
     client: Client,
@@ -179,7 +182,9 @@ async fn read_answer(mut response: Response, limit_bytes: usize) -> Answer {
 async fn read_body(response: &mut Response, limit_bytes: usize) -> (Bytes, BodyEnd) {
     let announced = response.content_length().unwrap_or_default();
     let announced = usize::try_from(announced).unwrap_or(limit_bytes);
-    let mut body = BodyBuffer::with_capacity(announced.min(limit_bytes));
+    // What is announced may be a lie, so only a little is made ready for it.
+    let ready = announced.min(limit_bytes).min(READY_BYTES);
+    let mut body = BodyBuffer::with_capacity(ready);
     loop {
         match response.chunk().await {
             Ok(Some(chunk)) if body.len() + chunk.len() > limit_bytes => {
