@@ -82,8 +82,8 @@ fn client(settings: &HttpSettings) -> Result<Client, HttpSetupError> {
         .no_proxy()
         .http1_only()
         .connect_timeout(settings.connect_timeout);
-    if let Some(proxy) = &settings.proxy {
-        let proxy = Proxy::all(proxy.expose()).map_err(|_| HttpSetupError::Proxy)?;
+    if let Some(proxy) = settings.checked_proxy()? {
+        let proxy = Proxy::all(proxy).map_err(|_| HttpSetupError::Proxy)?;
         builder = builder.proxy(proxy);
     }
     builder = with_tls(builder, settings)?;

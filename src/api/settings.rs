@@ -154,6 +154,18 @@ impl HttpSettings {
         }
     }
 
+    /// The HTTP library bypasses a proxy whose scheme it does not know, so it must not see one.
+    pub(super) fn checked_proxy(&self) -> Result<Option<Url>, HttpSetupError> {
+        let Some(proxy) = &self.proxy else {
+            return Ok(None);
+        };
+        let url = Url::parse(proxy.expose()).map_err(|_| HttpSetupError::Proxy)?;
+        match url.scheme() {
+            "http" | "https" => Ok(Some(url)),
+            _ => Err(HttpSetupError::Proxy),
+        }
+    }
+
     /// Whether a TLS library is needed for these settings.
     #[cfg(not(any(feature = "rustls", feature = "native-tls")))]
     pub(super) fn needs_tls(&self) -> bool {
