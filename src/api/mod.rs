@@ -11,6 +11,7 @@
 //! 3. What an answer *means* is decided in `outcome.rs` and nowhere else.
 
 mod credentials;
+mod excerpt;
 mod http;
 pub(crate) mod outcome;
 mod settings;

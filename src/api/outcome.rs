@@ -25,14 +25,12 @@ use std::time::Duration;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use super::excerpt::excerpt;
 use super::{Answer, BodyEnd, NoAnswer};
 use crate::model::{
     self, AdviceId, ErrorDetail, ErrorType, Money, Operation, ReversalReason, Sensitive,
     TransactionMessage,
 };
-
-/// How much of a failure's body an error quotes, in bytes.
-const EXCERPT_BYTES: usize = 200;
 
 /// The largest `thirdPartyIdentifiers` that an advice can carry, in bytes of JSON.
 pub(crate) const IDENTIFIERS_LIMIT_BYTES: usize = 32 * 1024;
@@ -45,7 +43,7 @@ pub struct Declined {
     pub status: u16,
     /// What the service says about it, where it says something.
     pub detail: Option<ErrorDetail>,
-    /// The first bytes of a body that is no `ErrorDetail`.
+    /// The first bytes of a body that is no `ErrorDetail`; URLs and long numbers in it are masked.
     pub excerpt: Option<String>,
 }
 
@@ -124,7 +122,7 @@ pub struct Unanswered {
     pub problem: Problem,
     /// How long the other side asked to be left alone.
     pub retry_after: Option<Duration>,
-    /// The first bytes of the body; never of a success.
+    /// The first bytes of the body, never of a success; URLs and long numbers in it are masked.
     pub excerpt: Option<String>,
 }
 
@@ -474,13 +472,4 @@ fn server_fault(answer: &Answer) -> Unanswered {
 fn not_the_service(answer: &Answer) -> Unanswered {
     let status = answer.status;
     Unanswered::of(answer, Problem::NotTheService { status })
-}
-
-/// The first bytes of a failure's body; of a success only its length and type are ever told.
-fn excerpt(answer: &Answer) -> Option<String> {
-    if (200..300).contains(&answer.status) || answer.body.is_empty() {
-        return None;
-    }
-    let end = answer.body.len().min(EXCERPT_BYTES);
-    Some(String::from_utf8_lossy(&answer.body[..end]).into_owned())
 }
