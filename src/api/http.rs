@@ -231,16 +231,29 @@ fn not_sent_reason(error: &reqwest::Error) -> NotSentReason {
 
 #[cfg(feature = "rustls")]
 fn has_tls_cause(error: &reqwest::Error) -> bool {
-    let mut cause: Option<&(dyn Error + 'static)> = error.source();
+    tls_cause(error).is_some()
+}
+
+#[cfg(feature = "rustls")]
+fn tls_cause(error: &reqwest::Error) -> Option<&rustls::Error> {
+    let mut cause = error.source();
     while let Some(error) = cause {
-        let io = error.downcast_ref::<std::io::Error>();
-        let wrapped = io.and_then(std::io::Error::get_ref);
-        if wrapped.is_some_and(|inner| inner.is::<rustls::Error>()) {
-            return true;
+        if let Some(error) = error.downcast_ref() {
+            return Some(error);
         }
-        cause = error.source();
+        cause = cause_of(error);
     }
-    false
+    None
+}
+
+/// An I/O error that wraps another error does not name it as its source.
+#[cfg(feature = "rustls")]
+fn cause_of<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'static)> {
+    let io = error.downcast_ref::<std::io::Error>();
+    match io.and_then(std::io::Error::get_ref) {
+        Some(wrapped) => Some(wrapped),
+        None => error.source(),
+    }
 }
 
 #[cfg(not(feature = "rustls"))]
