@@ -5,7 +5,7 @@
 //! 3. A body is read up to a limit and no further.
 //! 4. "Not sent" is claimed only where no connection was made.
 
-#[cfg(feature = "rustls")]
+#[cfg(any(feature = "rustls", feature = "native-tls"))]
 use std::error::Error;
 use std::fmt;
 use std::time::Duration;
@@ -19,7 +19,7 @@ use zeroize::Zeroizing;
 
 use super::outcome::NotSentReason;
 #[cfg(any(feature = "rustls", feature = "native-tls"))]
-use super::settings::ClientIdentity;
+use super::settings::{ClientIdentity, NoCertificate};
 use super::settings::{HttpSettings, HttpSetupError};
 use super::{Answer, BodyEnd, Call, Credentials, Exchange, NoAnswer, NotSent, Transport};
 
@@ -87,9 +87,8 @@ fn client(settings: &HttpSettings) -> Result<Client, HttpSetupError> {
         builder = builder.proxy(proxy);
     }
     builder = with_tls(builder, settings)?;
-    builder.build().map_err(|source| HttpSetupError::Tls {
-        source: Box::new(source.without_url()),
-    })
+    let built = builder.build();
+    built.map_err(|source| not_built(source.without_url()))
 }
 
 fn user_agent(settings: &HttpSettings) -> Result<HeaderValue, HttpSetupError> {
@@ -108,10 +107,9 @@ fn with_tls(
         builder = builder.tls_backend_rustls();
     }
     for bundle in &settings.root_certificates {
-        let unreadable = |source| HttpSetupError::RootCertificates {
-            source: Box::new(source),
-        };
-        let certificates = reqwest::Certificate::from_pem_bundle(bundle).map_err(unreadable)?;
+        let certificates = root_certificates(bundle);
+        let certificates =
+            certificates.map_err(|source| HttpSetupError::RootCertificates { source })?;
         builder = builder.tls_certs_merge(certificates);
     }
     if let Some(identity) = &settings.identity {
@@ -123,6 +121,27 @@ fn with_tls(
     Ok(builder)
 }
 
+/// The HTTP library takes a bundle without a certificate for an empty one, and a broken certificate
+/// for the platform's fault.
+#[cfg(any(feature = "rustls", feature = "native-tls"))]
+fn root_certificates(
+    bundle: &[u8],
+) -> Result<Vec<reqwest::Certificate>, Box<dyn Error + Send + Sync>> {
+    let certificates = reqwest::Certificate::from_pem_bundle(bundle)?;
+    if certificates.is_empty() {
+        return Err(Box::new(NoCertificate));
+    }
+    #[cfg(feature = "rustls")]
+    {
+        use rustls::pki_types::{CertificateDer, pem::PemObject};
+        let mut roots = rustls::RootCertStore::empty();
+        for certificate in CertificateDer::pem_slice_iter(bundle) {
+            roots.add(certificate?)?;
+        }
+    }
+    Ok(certificates)
+}
+
 /// Without a TLS library every `https` address fails as one that cannot be connected to.
 #[cfg(not(any(feature = "rustls", feature = "native-tls")))]
 fn with_tls(
@@ -132,6 +151,28 @@ fn with_tls(
     match settings.needs_tls() {
         true => Err(HttpSetupError::NoTls),
         false => Ok(builder),
+    }
+}
+
+/// The root certificates have been checked by now: a certificate that is to blame is the till's own.
+#[cfg(feature = "rustls")]
+fn not_built(error: reqwest::Error) -> HttpSetupError {
+    use rustls::Error as E;
+    let own = matches!(
+        tls_cause(&error),
+        Some(E::InconsistentKeys(_) | E::InvalidCertificate(_))
+    );
+    let source = Box::new(error);
+    match own {
+        true => HttpSetupError::ClientCertificate { source },
+        false => HttpSetupError::Tls { source },
+    }
+}
+
+#[cfg(not(feature = "rustls"))]
+fn not_built(error: reqwest::Error) -> HttpSetupError {
+    HttpSetupError::Tls {
+        source: Box::new(error),
     }
 }
 

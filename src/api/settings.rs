@@ -89,14 +89,14 @@ pub enum HttpSetupError {
     #[error("HTTPS needs one of the features `rustls` and `native-tls`, and neither is on")]
     NoTls,
     /// The root certificates cannot be read.
-    #[error("the root certificates cannot be read: give PEM")]
+    #[error("the root certificates cannot be read: give PEM of at least one certificate")]
     RootCertificates {
         /// What the library says.
         source: Box<dyn Error + Send + Sync>,
     },
-    /// The client certificate or its key cannot be read.
+    /// The client certificate or its key cannot be read, or they do not belong together.
     #[error(
-        "the client certificate or its key cannot be read: give both as PEM, the key as PKCS #8"
+        "the client certificate cannot be used: give it and its own key as PEM, the key as PKCS #8"
     )]
     ClientCertificate {
         /// What the library says.
@@ -115,6 +115,12 @@ pub enum HttpSetupError {
         source: Box<dyn Error + Send + Sync>,
     },
 }
+
+/// The PEM text holds no certificate.
+#[cfg(any(feature = "rustls", feature = "native-tls"))]
+#[derive(Debug, thiserror::Error)]
+#[error("there is no certificate in it")]
+pub(super) struct NoCertificate;
 
 impl HttpSettings {
     /// Settings for the service below `base_url`, for example
