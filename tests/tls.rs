@@ -324,6 +324,37 @@ async fn a_client_certificate_that_cannot_be_used_is_refused_at_open() {
     }
 }
 
+/// Containers often have none. The variables are set for a process of its own, which runs this very test again.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_machine_without_certificates_needs_none_but_those_that_are_named() {
+    if std::env::var_os("SSL_CERT_FILE").is_none_or(|file| file != "/nowhere") {
+        let mut again = std::process::Command::new(std::env::current_exe().unwrap());
+        again
+            .env("SSL_CERT_FILE", "/nowhere")
+            .env("SSL_CERT_DIR", "/nowhere");
+        let this = "a_machine_without_certificates_needs_none_but_those_that_are_named";
+        let ended = tokio::task::spawn_blocking(move || again.args(["--exact", this]).output());
+        let ended = ended.await.unwrap().unwrap();
+        assert!(ended.status.success(), "{ended:?}");
+        assert!(String::from_utf8_lossy(&ended.stdout).contains("1 passed"));
+        return;
+    }
+    let plain = Upstream::answering(good).await;
+    let desk = Desk::open(&plain.base_url()).await;
+    assert_eq!(quoted(&desk.till, 1).await, 1);
+    let authority = Authority::new("Ours");
+    let upstream = upstream_with(&authority.certify_localhost()).await;
+    let desk = trusting(&upstream, &authority).await;
+    assert_eq!(quoted(&desk.till, 2).await, 2);
+    let refused = refused(|till| till).await;
+    assert!(matches!(refused, HttpSetupError::Tls { .. }), "{refused:?}");
+    assert!(
+        refused.to_string().contains("root_certificates()"),
+        "{refused}"
+    );
+}
+
 #[tokio::test]
 async fn a_user_agent_that_no_header_can_carry_is_refused_at_open() {
     for user_agent in ["till\r\nx-injected: 1", "till\0", "\u{7f}"] {

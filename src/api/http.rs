@@ -106,6 +106,10 @@ fn with_tls(
     {
         builder = builder.tls_backend_rustls();
     }
+    if !settings.needs_tls() {
+        // A machine without certificates is then as good as any.
+        return Ok(builder.tls_certs_only(Vec::new()));
+    }
     for bundle in &settings.root_certificates {
         let certificates = root_certificates(bundle);
         let certificates =

@@ -109,7 +109,9 @@ pub enum HttpSetupError {
     #[error("the user agent has characters that no header can carry")]
     UserAgent,
     /// The TLS library or the HTTP client refused its settings.
-    #[error("HTTPS cannot be set up")]
+    #[error(
+        "HTTPS cannot be set up: install the system's root certificates, or give root_certificates()"
+    )]
     Tls {
         /// What the library says.
         source: Box<dyn Error + Send + Sync>,
@@ -173,12 +175,14 @@ impl HttpSettings {
     }
 
     /// Whether a TLS library is needed for these settings.
-    #[cfg(not(any(feature = "rustls", feature = "native-tls")))]
     pub(super) fn needs_tls(&self) -> bool {
-        let is_https = self
-            .checked_base_url()
-            .is_ok_and(|url| url.scheme() == "https");
-        is_https || self.identity.is_some() || !self.root_certificates.is_empty()
+        let speaks_tls = |url: &Url| url.scheme() == "https";
+        let upstream = self.checked_base_url().ok();
+        let proxy = self.checked_proxy().ok().flatten();
+        upstream.as_ref().is_some_and(speaks_tls)
+            || proxy.as_ref().is_some_and(speaks_tls)
+            || self.identity.is_some()
+            || !self.root_certificates.is_empty()
     }
 
     pub(super) fn check_user_name(&self) -> Result<(), HttpSetupError> {
