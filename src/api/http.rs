@@ -5,7 +5,7 @@
 //! 3. A body is read up to a limit and no further.
 //! 4. "Not sent" is claimed only where no connection was made.
 
-#[cfg(feature = "rustls")]
+#[cfg(any(feature = "rustls", feature = "native-tls"))]
 use std::error::Error;
 use std::fmt;
 use std::time::Duration;
@@ -20,7 +20,7 @@ use zeroize::Zeroizing;
 use super::body::BodyBuffer;
 use super::outcome::NotSentReason;
 #[cfg(any(feature = "rustls", feature = "native-tls"))]
-use super::settings::ClientIdentity;
+use super::settings::{ClientIdentity, NoCertificate};
 use super::settings::{HttpSettings, HttpSetupError};
 use super::{Answer, BodyEnd, Call, Credentials, Exchange, NoAnswer, NotSent, Transport};
 
@@ -86,14 +86,13 @@ fn client(settings: &HttpSettings) -> Result<Client, HttpSetupError> {
         .no_proxy()
         .http1_only()
         .connect_timeout(settings.connect_timeout);
-    if let Some(proxy) = &settings.proxy {
-        let proxy = Proxy::all(proxy.expose()).map_err(|_| HttpSetupError::Proxy)?;
+    if let Some(proxy) = settings.checked_proxy()? {
+        let proxy = Proxy::all(proxy).map_err(|_| HttpSetupError::Proxy)?;
         builder = builder.proxy(proxy);
     }
     builder = with_tls(builder, settings)?;
-    builder.build().map_err(|source| HttpSetupError::Tls {
-        source: Box::new(source.without_url()),
-    })
+    let built = builder.build();
+    built.map_err(|source| not_built(source.without_url()))
 }
 
 fn user_agent(settings: &HttpSettings) -> Result<HeaderValue, HttpSetupError> {
@@ -111,11 +110,14 @@ fn with_tls(
     {
         builder = builder.tls_backend_rustls();
     }
+    if !settings.needs_tls() {
+        // A machine without certificates is then as good as any.
+        return Ok(builder.tls_certs_only(Vec::new()));
+    }
     for bundle in &settings.root_certificates {
-        let unreadable = |source| HttpSetupError::RootCertificates {
-            source: Box::new(source),
-        };
-        let certificates = reqwest::Certificate::from_pem_bundle(bundle).map_err(unreadable)?;
+        let certificates = root_certificates(bundle);
+        let certificates =
+            certificates.map_err(|source| HttpSetupError::RootCertificates { source })?;
         builder = builder.tls_certs_merge(certificates);
     }
     if let Some(identity) = &settings.identity {
@@ -127,6 +129,27 @@ fn with_tls(
     Ok(builder)
 }
 
+/// The HTTP library takes a bundle without a certificate for an empty one, and a broken certificate
+/// for the platform's fault.
+#[cfg(any(feature = "rustls", feature = "native-tls"))]
+fn root_certificates(
+    bundle: &[u8],
+) -> Result<Vec<reqwest::Certificate>, Box<dyn Error + Send + Sync>> {
+    let certificates = reqwest::Certificate::from_pem_bundle(bundle)?;
+    if certificates.is_empty() {
+        return Err(Box::new(NoCertificate));
+    }
+    #[cfg(feature = "rustls")]
+    {
+        use rustls::pki_types::{CertificateDer, pem::PemObject};
+        let mut roots = rustls::RootCertStore::empty();
+        for certificate in CertificateDer::pem_slice_iter(bundle) {
+            roots.add(certificate?)?;
+        }
+    }
+    Ok(certificates)
+}
+
 /// Without a TLS library every `https` address fails as one that cannot be connected to.
 #[cfg(not(any(feature = "rustls", feature = "native-tls")))]
 fn with_tls(
@@ -136,6 +159,28 @@ fn with_tls(
     match settings.needs_tls() {
         true => Err(HttpSetupError::NoTls),
         false => Ok(builder),
+    }
+}
+
+/// The root certificates have been checked by now: a certificate that is to blame is the till's own.
+#[cfg(feature = "rustls")]
+fn not_built(error: reqwest::Error) -> HttpSetupError {
+    use rustls::Error as E;
+    let own = matches!(
+        tls_cause(&error),
+        Some(E::InconsistentKeys(_) | E::InvalidCertificate(_))
+    );
+    let source = Box::new(error);
+    match own {
+        true => HttpSetupError::ClientCertificate { source },
+        false => HttpSetupError::Tls { source },
+    }
+}
+
+#[cfg(not(feature = "rustls"))]
+fn not_built(error: reqwest::Error) -> HttpSetupError {
+    HttpSetupError::Tls {
+        source: Box::new(error),
     }
 }
 
@@ -239,16 +284,29 @@ fn not_sent_reason(error: &reqwest::Error) -> NotSentReason {
 
 #[cfg(feature = "rustls")]
 fn has_tls_cause(error: &reqwest::Error) -> bool {
-    let mut cause: Option<&(dyn Error + 'static)> = error.source();
+    tls_cause(error).is_some()
+}
+
+#[cfg(feature = "rustls")]
+fn tls_cause(error: &reqwest::Error) -> Option<&rustls::Error> {
+    let mut cause = error.source();
     while let Some(error) = cause {
-        let io = error.downcast_ref::<std::io::Error>();
-        let wrapped = io.and_then(std::io::Error::get_ref);
-        if wrapped.is_some_and(|inner| inner.is::<rustls::Error>()) {
-            return true;
+        if let Some(error) = error.downcast_ref() {
+            return Some(error);
         }
-        cause = error.source();
+        cause = cause_of(error);
     }
-    false
+    None
+}
+
+/// An I/O error that wraps another error does not name it as its source.
+#[cfg(feature = "rustls")]
+fn cause_of<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'static)> {
+    let io = error.downcast_ref::<std::io::Error>();
+    match io.and_then(std::io::Error::get_ref) {
+        Some(wrapped) => Some(wrapped),
+        None => error.source(),
+    }
 }
 
 #[cfg(not(feature = "rustls"))]

@@ -89,14 +89,14 @@ pub enum HttpSetupError {
     #[error("HTTPS needs one of the features `rustls` and `native-tls`, and neither is on")]
     NoTls,
     /// The root certificates cannot be read.
-    #[error("the root certificates cannot be read: give PEM")]
+    #[error("the root certificates cannot be read: give PEM of at least one certificate")]
     RootCertificates {
         /// What the library says.
         source: Box<dyn Error + Send + Sync>,
     },
-    /// The client certificate or its key cannot be read.
+    /// The client certificate or its key cannot be read, or they do not belong together.
     #[error(
-        "the client certificate or its key cannot be read: give both as PEM, the key as PKCS #8"
+        "the client certificate cannot be used: give it and its own key as PEM, the key as PKCS #8"
     )]
     ClientCertificate {
         /// What the library says.
@@ -109,12 +109,20 @@ pub enum HttpSetupError {
     #[error("the user agent has characters that no header can carry")]
     UserAgent,
     /// The TLS library or the HTTP client refused its settings.
-    #[error("HTTPS cannot be set up")]
+    #[error(
+        "HTTPS cannot be set up: install the system's root certificates, or give root_certificates()"
+    )]
     Tls {
         /// What the library says.
         source: Box<dyn Error + Send + Sync>,
     },
 }
+
+/// The PEM text holds no certificate.
+#[cfg(any(feature = "rustls", feature = "native-tls"))]
+#[derive(Debug, thiserror::Error)]
+#[error("there is no certificate in it")]
+pub(super) struct NoCertificate;
 
 impl HttpSettings {
     /// Settings for the service below `base_url`, for example
@@ -154,13 +162,27 @@ impl HttpSettings {
         }
     }
 
+    /// The HTTP library bypasses a proxy whose scheme it does not know, so it must not see one.
+    pub(super) fn checked_proxy(&self) -> Result<Option<Url>, HttpSetupError> {
+        let Some(proxy) = &self.proxy else {
+            return Ok(None);
+        };
+        let url = Url::parse(proxy.expose()).map_err(|_| HttpSetupError::Proxy)?;
+        match url.scheme() {
+            "http" | "https" => Ok(Some(url)),
+            _ => Err(HttpSetupError::Proxy),
+        }
+    }
+
     /// Whether a TLS library is needed for these settings.
-    #[cfg(not(any(feature = "rustls", feature = "native-tls")))]
     pub(super) fn needs_tls(&self) -> bool {
-        let is_https = self
-            .checked_base_url()
-            .is_ok_and(|url| url.scheme() == "https");
-        is_https || self.identity.is_some() || !self.root_certificates.is_empty()
+        let speaks_tls = |url: &Url| url.scheme() == "https";
+        let upstream = self.checked_base_url().ok();
+        let proxy = self.checked_proxy().ok().flatten();
+        upstream.as_ref().is_some_and(speaks_tls)
+            || proxy.as_ref().is_some_and(speaks_tls)
+            || self.identity.is_some()
+            || !self.root_certificates.is_empty()
     }
 
     pub(super) fn check_user_name(&self) -> Result<(), HttpSetupError> {

@@ -256,7 +256,7 @@ impl ClientBuilder {
         }
         if self
             .connect_timeout
-            .is_some_and(|connect| connect >= self.timeout)
+            .is_some_and(|connect| connect > self.timeout)
         {
             return Err(OpenError::ConnectTimeout);
         }

@@ -35,7 +35,7 @@ pub enum OpenError {
     /// A connection that is given up only with the whole exchange leaves it unknown whether anything
     /// was sent.
     #[error(
-        "connect_timeout is not shorter than timeout: every connection that is not made in time would have to be reversed"
+        "connect_timeout is longer than timeout: every connection that is not made in time would have to be reversed"
     )]
     ConnectTimeout,
     /// Another client owns the directory.

@@ -4,12 +4,14 @@
 //! 2. Each repeat is the same message.
 //! 3. The pauses between repeats grow as those of the advices do.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::time::{Instant, sleep};
 
-use super::{Client, LONGEST_WAIT, QueryError};
+use super::{Client, QueryError};
 use crate::api::outcome::{QueryOutcome, of_query};
 use crate::api::{Call, json_body};
 use crate::model::{Check, Fill, Operation};
@@ -68,10 +70,11 @@ impl Client {
         possibly_repeated: &mut bool,
     ) -> Result<Q::Answer, QueryError> {
         let operation = Q::OPERATION;
-        let deadline = Instant::now() + self.deadline.min(LONGEST_WAIT);
+        let began_at = Instant::now();
+        let time_left = || self.deadline.saturating_sub(began_at.elapsed());
         let mut attempts = 0;
         loop {
-            let call = self.call(operation, content.clone(), deadline);
+            let call = self.call(operation, content.clone(), time_left());
             let answer = self.core.transport.exchange(call).await;
             let error = match of_query(answer, operation) {
                 QueryOutcome::Answered(response) => return Ok(response),
@@ -90,16 +93,15 @@ impl Client {
             };
             attempts += 1;
             let pause = self.core.policy.pause_after(attempts);
-            if Instant::now() + pause >= deadline {
+            if pause >= time_left() {
                 return Err(error);
             }
             sleep(pause).await;
         }
     }
 
-    fn call(&self, operation: Operation, content: Content, deadline: Instant) -> Call {
-        let left = deadline.saturating_duration_since(Instant::now());
-        let timeout = self.timeout.min(left);
+    fn call(&self, operation: Operation, content: Content, time_left: Duration) -> Call {
+        let timeout = self.timeout.min(time_left);
         match content {
             Content::Parameters(pairs) => Call::with_query(operation, pairs, timeout),
             Content::Body(body) => Call::with_body(operation, body, timeout),
