@@ -464,3 +464,24 @@ async fn a_status_update_names_an_order_that_exists() {
         (400, "UNABLE_TO_LOCATE_RECORD")
     );
 }
+
+#[tokio::test]
+async fn a_cancellation_goes_by_what_a_status_update_told() {
+    let till = Till::open().await;
+    for (status, expected) in [
+        ("REDEEMED", "ALREADY_REDEEMED"),
+        ("CANCELLED", "TRANSACTION_DECLINED"),
+        ("EXPIRED", "TRANSACTION_DECLINED"),
+        ("ON_HOLD", "TRANSACTION_DECLINED"),
+        ("UNCONFIRMED", "TRANSACTION_DECLINED"),
+        ("UNREDEEMED", "none"),
+    ] {
+        let (_, reference) = till.sold(1).await;
+        let update = json!({ "updateTime": "2024-03-01T10:00:00Z", "status": status, "orderRedeemRef": reference });
+        assert_eq!(till.put("/orders/status", &update).await.status, 204);
+        let answer = till
+            .post("/orders/cancel", &till.cancellation(&reference))
+            .await;
+        assert_eq!(answer.error().1, expected, "{status}");
+    }
+}

@@ -191,15 +191,19 @@ impl StoredOrder {
         own.is_none_or(|own| own.eq_ignore_ascii_case(given))
     }
 
+    /// The status that updateOrderStatus said last.
+    pub(super) fn told_status(&self) -> Option<&str> {
+        self.told.as_ref().map(|told| told.status.as_str())
+    }
+
     /// The status that a lookup answers.
     pub(super) fn status(&self) -> &str {
         match self.shown.state() {
             OrderState::Reversed | OrderState::Cancelled => "CANCELLED",
             OrderState::Redeemed => "REDEEMED",
-            OrderState::Created | OrderState::Confirmed => self
-                .told
-                .as_ref()
-                .map_or("UNREDEEMED", |told| told.status.as_str()),
+            OrderState::Created | OrderState::Confirmed => {
+                self.told_status().unwrap_or("UNREDEEMED")
+            }
         }
     }
 }

@@ -36,6 +36,11 @@ fn cancellable(order: &StoredOrder, call: &Call) -> Result<(), Problem> {
     if order.shown.state() != OrderState::Confirmed {
         return Err(NOT_IN_FORCE);
     }
+    match order.told_status() {
+        None | Some("UNREDEEMED") => {}
+        Some("REDEEMED") => return Err(REDEEMED),
+        Some(_) => return Err(NOT_IN_FORCE),
+    }
     let id_number = call.text("/idNumber");
     if id_number.is_some() && id_number != text(&order.request, "/senderDetails/idNumber") {
         return Err(customers::CHECK_FAILED);

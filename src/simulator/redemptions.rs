@@ -52,11 +52,10 @@ fn given_all(call: &Call) -> Result<(), Problem> {
 /// What an order must be for money to go out on it, or for its PIN to change.
 pub(super) fn redeemable(account: &Account, order: usize) -> Result<(), Problem> {
     let order = &account.orders[order];
-    let told = order.told.as_ref().map(|told| told.status.as_str());
     match order.shown.state() {
         OrderState::Created | OrderState::Reversed | OrderState::Cancelled => Err(NOT_REDEEMABLE),
         OrderState::Confirmed | OrderState::Redeemed if order.shown.is_taken() => Err(REDEEMED),
-        OrderState::Confirmed | OrderState::Redeemed => match told {
+        OrderState::Confirmed | OrderState::Redeemed => match order.told_status() {
             None | Some("UNREDEEMED") => Ok(()),
             Some("REDEEMED") => Err(REDEEMED),
             Some(_) => Err(NOT_REDEEMABLE),
