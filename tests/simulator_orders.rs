@@ -4,7 +4,7 @@
 #[path = "simulator/till.rs"]
 mod till;
 
-use money_transfer_retailer::simulator::{LegState, OrderState};
+use money_transfer_retailer::simulator::{LegState, OrderState, Simulator};
 use serde_json::{Value, json};
 use till::{Till, fresh_id, id, pin};
 
@@ -483,5 +483,33 @@ async fn a_cancellation_goes_by_what_a_status_update_told() {
             .post("/orders/cancel", &till.cancellation(&reference))
             .await;
         assert_eq!(answer.error().1, expected, "{status}");
+    }
+}
+
+#[tokio::test]
+async fn an_order_of_no_new_customer_needs_no_profile() {
+    for quirks in [false, true] {
+        let till = Till::at(Simulator::builder().provider_quirks(quirks)).await;
+        let mut order = till.order(1);
+        order["newCustomer"] = json!(false);
+        order["senderDetails"] = json!({ "firstName": "Thandi" });
+        let approved = till.post("/orders", &order).await;
+        assert_eq!(approved.status, 201, "{approved:?}");
+        assert!(approved.json.get("customerProfileId").is_none());
+    }
+}
+
+#[tokio::test]
+async fn an_order_that_breaks_the_server_leaves_no_customer() {
+    let till = Till::at(Simulator::builder().provider_quirks(true)).await;
+    for field in ["settlementEntity", "receiver"] {
+        let mut order = till.order(1);
+        order.as_object_mut().unwrap().remove(field);
+        assert_eq!(till.post("/orders", &order).await.status, 500);
+        let id_number = order["senderDetails"]["idNumber"].as_str().unwrap();
+        let customer = till
+            .get(&format!("/admin/customers?idNumber={id_number}"))
+            .await;
+        assert_eq!(customer.error(), (400, "UNABLE_TO_LOCATE_RECORD"));
     }
 }

@@ -36,8 +36,9 @@ pub(super) fn create(desk: &mut Desk<'_>, call: &Call) -> Outcome {
     own_client_id(call)?;
     desk.account.fresh(call)?;
     within_limits(amount(&call.json))?;
-    let profile_id = sender_profile(desk, call)?;
+    let sender = sender(desk, call)?;
     given_institutions(desk, call)?;
+    let profile_id = sender.profile_id(desk, call);
     let order = stored(desk, call, profile_id);
     let answer = approval(desk, call, &order);
     let place = Place::Order(desk.account.orders.len());
@@ -154,8 +155,31 @@ fn within_limits(amount: i64) -> Result<(), Problem> {
     }
 }
 
-/// Makes the sender a customer, or finds the customer the sender says to be.
-fn sender_profile(desk: &mut Desk<'_>, call: &Call) -> Result<String, Refusal> {
+/// What the sender is to the provider.
+enum Sender {
+    /// Becomes a customer with this order, and not before it is approved.
+    New,
+    Customer(String),
+    /// Neither new nor with a profile: nothing to check, nothing to remember.
+    Unregistered,
+}
+
+impl Sender {
+    fn profile_id(self, desk: &mut Desk<'_>, call: &Call) -> Option<String> {
+        match self {
+            Sender::New => Some(customers::welcome(
+                desk,
+                &call.json,
+                &call.json["senderDetails"],
+            )),
+            Sender::Customer(profile_id) => Some(profile_id),
+            Sender::Unregistered => None,
+        }
+    }
+}
+
+/// Finds the customer the sender says to be, if one at all.
+fn sender(desk: &Desk<'_>, call: &Call) -> Result<Sender, Refusal> {
     let Some(new_customer) = call.json["newCustomer"].as_bool() else {
         return Err(desk.missing("newCustomer"));
     };
@@ -164,17 +188,13 @@ fn sender_profile(desk: &mut Desk<'_>, call: &Call) -> Result<String, Refusal> {
         if id_number.is_none() {
             return Err(desk.missing("senderDetails.idNumber"));
         }
-        return Ok(customers::welcome(
-            desk,
-            &call.json,
-            &call.json["senderDetails"],
-        ));
+        return Ok(Sender::New);
     }
     let Some(profile_id) = call.text("/customerProfileId") else {
-        return Err(desk.missing("customerProfileId"));
+        return Ok(Sender::Unregistered);
     };
     known_sender(desk, profile_id, id_number)?;
-    Ok(profile_id.to_owned())
+    Ok(Sender::Customer(profile_id.to_owned()))
 }
 
 fn known_sender(desk: &Desk<'_>, profile_id: &str, id_number: Option<&str>) -> Result<(), Refusal> {
@@ -186,7 +206,7 @@ fn known_sender(desk: &Desk<'_>, profile_id: &str, id_number: Option<&str>) -> R
     }
 }
 
-fn stored(desk: &mut Desk<'_>, call: &Call, profile_id: String) -> StoredOrder {
+fn stored(desk: &mut Desk<'_>, call: &Call, profile_id: Option<String>) -> StoredOrder {
     *desk.orders_made += 1;
     let shown = Order {
         number: *desk.orders_made,
@@ -205,7 +225,7 @@ fn stored(desk: &mut Desk<'_>, call: &Call, profile_id: String) -> StoredOrder {
         remittance_ref: None,
         pin_block: call.text("/pin/pinBlock").map(str::to_owned),
         wrong_pins: 0,
-        customer_profile_id: Some(profile_id),
+        customer_profile_id: profile_id,
         told: None,
         request: call.json.clone(),
     }
