@@ -25,8 +25,17 @@ pub(super) fn cancel(desk: &mut Desk<'_>, call: &Call) -> Outcome {
     desk.account.fresh(call)?;
     let reference = call.text("/orderRedeemRef").unwrap_or_default();
     let order = desk.account.order_by_reference(reference).ok_or(UNKNOWN)?;
+    named_right(&desk.account.orders[order], call)?;
     cancellable(&desk.account.orders[order], call)?;
     Ok(approve(desk, order, call))
+}
+
+/// Where the alternative reference is given too, both have to be the order's.
+fn named_right(order: &StoredOrder, call: &Call) -> Result<(), Problem> {
+    match call.text("/orderRedeemRefAlt") {
+        Some(other) if other != order.redeem_ref_alt => Err(UNKNOWN),
+        _ => Ok(()),
+    }
 }
 
 fn cancellable(order: &StoredOrder, call: &Call) -> Result<(), Problem> {

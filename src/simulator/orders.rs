@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::{
-    accounts::{Account, Desk, Place, StoredOrder, UNKNOWN},
+    accounts::{Account, Desk, Names, Place, StoredOrder, UNKNOWN},
     answer::{Answer, Problem},
     call::{Call, text},
     customers,
@@ -49,17 +49,17 @@ pub(super) fn create(desk: &mut Desk<'_>, call: &Call) -> Outcome {
 
 /// lookupOrder: the state of an order, by its redeem reference or else by its remittance reference.
 pub(super) fn lookup(desk: &mut Desk<'_>, call: &Call) -> Outcome {
-    let redeem = call.parameter("orderRedeemRef");
-    let remittance = call
-        .parameter("remittanceRef")
-        .filter(|_| !desk.provider_quirks);
-    if redeem.is_none() && remittance.is_none() {
+    let names = Names {
+        redeem: call.parameter("orderRedeemRef"),
+        remittance: call
+            .parameter("remittanceRef")
+            .filter(|_| !desk.provider_quirks),
+        ..Names::default()
+    };
+    if names.is_none() {
         return Err(Problem::missing("orderRedeemRef").into());
     }
-    let order = desk
-        .account
-        .order_named(redeem, remittance, None)
-        .ok_or(UNKNOWN)?;
+    let order = desk.account.order_named(&names).ok_or(UNKNOWN)?;
     let order = &desk.account.orders[order];
     Ok(Answer::json(
         200,

@@ -158,6 +158,7 @@ const REVERSAL: &[Field] = &[Field("reversalReason", Choice(REVERSAL_REASONS), R
 const PIN_UPDATE: &[Field] = &[
     Field("pin", Object(PIN), REQUIRED),
     Field("orderRedeemRef", Text, OPTIONAL),
+    Field("orderRedeemRefAlt", Text, OPTIONAL),
     Field("remittanceRef", Text, OPTIONAL),
     Field("orderId", Text, OPTIONAL),
     Field("customerProfileId", Text, OPTIONAL),
@@ -168,6 +169,7 @@ const STATUS_UPDATE: &[Field] = &[
     Field("status", Choice(STATUSES), REQUIRED),
     Field("statusDescription", Text, OPTIONAL),
     Field("orderRedeemRef", Text, OPTIONAL),
+    Field("orderRedeemRefAlt", Text, OPTIONAL),
     Field("remittanceRef", Text, OPTIONAL),
     Field("orderId", Text, OPTIONAL),
 ];
