@@ -238,6 +238,29 @@ async fn any_text_is_an_id_and_unknown_members_are_echoed() {
 }
 
 #[tokio::test]
+async fn a_number_as_an_id_is_the_same_text_in_every_answer_and_in_the_book() {
+    let till = Till::open().await;
+    let mut order = till.order(1);
+    order["id"] = json!(12345);
+    let mut advice = till.advice(&till.order(1));
+    (advice["id"], advice["requestId"]) = (json!(678), json!(12345));
+    let unknown = till.post("/orders/confirmations", &advice).await;
+    assert_eq!(unknown.error(), (400, "UNABLE_TO_LOCATE_RECORD"));
+    assert_eq!(
+        (&unknown.json["id"], &unknown.json["originalId"]),
+        (&json!("678"), &json!("12345"))
+    );
+    assert_eq!(till.post("/orders", &order).await.json["id"], "12345");
+    let duplicate = till.post("/orders", &order).await;
+    assert_eq!(duplicate.error(), (400, "DUPLICATE_RECORD"));
+    assert_eq!(duplicate.json["id"], "12345");
+    let book = till.simulator.book();
+    assert_eq!(book.requests_of(12345).received(), 2);
+    assert_eq!(book.confirmations_of(12345).received(), 1);
+    assert_eq!(book.messages().next().unwrap().advice_id(), Some("678"));
+}
+
+#[tokio::test]
 async fn a_bad_number_flag_or_choice_in_a_query_is_a_404_page() {
     let till = Till::open().await;
     for path in [

@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use super::{
     answer::{Answer, Problem, without_nulls},
-    call::Call,
+    call::{Call, write_as_text},
     outcome::Refusal,
     shapes::{self, Field, Kind},
     time,
@@ -95,14 +95,6 @@ fn list(
         object(item, fields, &format!("{path}[{place}]"), missing)?;
     }
     Ok(())
-}
-
-/// Servers of this interface take a number or a flag where text is asked for.
-fn write_as_text(member: &mut Value) -> bool {
-    if member.is_number() || member.is_boolean() {
-        *member = Value::String(member.to_string());
-    }
-    member.is_string()
 }
 
 fn write_in_utc(member: &mut Value) -> bool {
