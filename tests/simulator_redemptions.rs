@@ -316,8 +316,5 @@ async fn the_alternative_reference_does_not_stand_in_for_the_redeem_reference() 
     let refused = till.post("/orders/cancel", &cancellation).await;
     assert_eq!(refused.error(), UNKNOWN);
     cancellation["orderRedeemRefAlt"] = json!(alternative);
-    assert_eq!(
-        till.post("/orders/cancel", &cancellation).await.status,
-        200
-    );
+    assert_eq!(till.post("/orders/cancel", &cancellation).await.status, 200);
 }

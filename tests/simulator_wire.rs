@@ -132,6 +132,88 @@ async fn a_member_of_the_wrong_kind_is_a_400_in_plain_text() {
 }
 
 #[tokio::test]
+async fn every_choice_and_every_part_of_a_body_is_looked_at() {
+    let till = Till::open().await;
+    let unfit = [
+        ("tranType", json!("BARTER")),
+        ("srcAccType", json!("MATTRESS")),
+        ("destAccType", json!("default")),
+        ("purposeOfRemittance", json!("FUN")),
+        ("recipientRelationship", json!("NEIGHBOUR")),
+        ("slipData", json!("slip")),
+        ("slipData", json!({ "messageLines": {} })),
+        (
+            "slipData",
+            json!({ "messageLines": [{ "text": "a", "cut": 7 }] }),
+        ),
+        (
+            "slipData",
+            json!({ "messageLines": [{ "text": "a", "fontWidthScaleFactor": "wide" }] }),
+        ),
+        ("stan", json!({})),
+        ("rrn", json!([])),
+        ("quoteId", json!({})),
+        ("senderDetails", json!({ "address": "here" })),
+        ("senderDetails", json!({ "firstName": {} })),
+        ("senderDetails", json!({ "sourceOfIncome": "LUCK" })),
+        ("senderDetails", json!({ "occupation": "KING" })),
+        (
+            "recipientDetails",
+            json!({ "accountDetails": { "accountId": "1", "type": "SOCK" } }),
+        ),
+        (
+            "amount",
+            json!({ "amount": 1, "currency": "710", "ledgerIndicator": "MAYBE" }),
+        ),
+        (
+            "amounts",
+            json!({ "additionalAmounts": { "tip": { "amount": "much", "currency": "710" } } }),
+        ),
+        (
+            "pin",
+            json!({ "pinBlock": "1", "encryptionParameters": { "accountNumber": "1", "pinBlockFormat": "PLAIN" } }),
+        ),
+    ];
+    for (name, wrong) in unfit {
+        let mut order = till.order(1);
+        order[name] = wrong;
+        let refused = till.post("/orders", &order).await;
+        assert_eq!(
+            (refused.status, refused.content_type.as_str()),
+            (400, "text/plain"),
+            "{name}: {}",
+            order[name]
+        );
+    }
+    let update = json!({ "updateTime": "2024-03-01T10:00:00Z", "status": "LOST", "orderId": "1" });
+    let refused = till.put("/orders/status", &update).await;
+    assert_eq!(refused.content_type, "text/plain");
+}
+
+#[tokio::test]
+async fn a_body_with_all_its_parts_is_accepted() {
+    let till = Till::open().await;
+    let mut order = till.order(1);
+    order["stan"] = json!(123);
+    order["purposeOfRemittance"] = json!("EDUCATION");
+    order["recipientRelationship"] = json!("CHILD");
+    order["amounts"] = json!({ "additionalAmounts": { "tip": till::zar(1) } });
+    order["slipData"] = json!({ "messageLines": [{
+        "text": "Thanks", "cut": true, "fontWidthScaleFactor": 1.5,
+        "barcode": { "data": "1", "encoding": "CODE_128" },
+    }] });
+    order["senderDetails"]["occupation"] = json!("PROFESSIONAL");
+    order["senderDetails"]["address"] = json!({ "city": "Durban" });
+    order["recipientDetails"]["accountDetails"] =
+        json!({ "accountId": "1", "type": "SWIFT", "swiftCode": "A" });
+    let approved = till.post("/orders", &order).await;
+    assert_eq!(approved.status, 201, "{approved:?}");
+    assert_eq!(approved.json["slipData"], order["slipData"]);
+    assert_eq!(approved.json["senderDetails"], order["senderDetails"]);
+    assert_eq!(approved.json["stan"], "123");
+}
+
+#[tokio::test]
 async fn a_missing_field_is_a_format_error_with_a_list_and_an_id_of_its_own() {
     let till = Till::open().await;
     let mut order = till.order(1);

@@ -65,10 +65,12 @@ fn shape(
     let fits = match kind {
         Kind::Text => write_as_text(member),
         Kind::Integer => member.is_i64() || member.is_u64(),
+        Kind::Number => member.is_number(),
         Kind::Flag => member.is_boolean(),
         Kind::Time => write_in_utc(member),
-        Kind::Choice(choices) => member.as_str().is_some_and(|text| choices.contains(&text)),
+        Kind::Choice(knows) => member.as_str().is_some_and(knows),
         Kind::Object(fields) => return object(member, fields, path, missing),
+        Kind::Named(fields) => return named(member, fields, path, missing),
         Kind::List(fields) => return list(member, fields, path, missing),
     };
     fits.then_some(()).ok_or_else(|| unfit(path))
@@ -82,6 +84,19 @@ fn object(
 ) -> Result<(), Refusal> {
     let members = member.as_object_mut().ok_or_else(|| unfit(path))?;
     walk(members, fields, &format!("{path}."), missing)
+}
+
+fn named(
+    member: &mut Value,
+    fields: &[Field],
+    path: &str,
+    missing: &mut Vec<String>,
+) -> Result<(), Refusal> {
+    let members = member.as_object_mut().ok_or_else(|| unfit(path))?;
+    for (name, each) in members {
+        object(each, fields, &format!("{path}.{name}"), missing)?;
+    }
+    Ok(())
 }
 
 fn list(
