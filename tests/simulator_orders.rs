@@ -513,3 +513,74 @@ async fn an_order_that_breaks_the_server_leaves_no_customer() {
         assert_eq!(customer.error(), (400, "UNABLE_TO_LOCATE_RECORD"));
     }
 }
+
+/// The names of the members, sorted.
+fn names(json: &Value) -> Vec<&str> {
+    let mut names: Vec<&str> = json
+        .as_object()
+        .unwrap()
+        .keys()
+        .map(String::as_str)
+        .collect();
+    names.sort_unstable();
+    names
+}
+
+#[tokio::test]
+async fn an_approval_repeats_what_the_interface_names_and_nothing_else() {
+    let till = Till::open().await;
+    let mut order = till.order(7);
+    order["surprise"] = json!(1);
+    order["originator"]["surprise"] = json!(1);
+    order["slipData"]["messageLines"] = json!([{ "text": "Thanks", "surprise": 1 }]);
+    order["senderDetails"]["surprise"] = json!(1);
+    order["thirdPartyIdentifiers"][0]["surprise"] = json!(1);
+    order["amounts"] = json!({ "approvedAmount": till::zar(7) });
+    let sold = till.post("/orders", &order).await;
+    let common = [
+        "amount",
+        "basketRef",
+        "client",
+        "destAccType",
+        "id",
+        "orderId",
+        "originator",
+        "receiver",
+        "settlementEntity",
+        "slipData",
+        "srcAccType",
+        "thirdPartyIdentifiers",
+        "time",
+        "tranType",
+    ];
+    let with = |own: &[&'static str]| {
+        let mut all = [&common, own].concat();
+        all.sort_unstable();
+        all
+    };
+    let own = ["customerProfileId", "orderRedeemRef", "senderDetails"];
+    assert_eq!(names(&sold.json), with(&own));
+    assert_eq!(sold.text.matches("surprise").count(), 1);
+    assert_eq!(sold.json["thirdPartyIdentifiers"][0]["surprise"], 1);
+    assert_eq!(
+        sold.json["slipData"]["messageLines"],
+        json!([{ "text": "Thanks" }])
+    );
+
+    till.post("/orders/confirmations", &till.advice(&order))
+        .await;
+    let reference = sold.json["orderRedeemRef"].as_str().unwrap();
+    let mut redemption = till.redemption(reference, 7);
+    (redemption["surprise"], redemption["senderDetails"]) = (json!(1), json!({}));
+    let redeemed = till.post("/orders/redemptions", &redemption).await;
+    assert_eq!(names(&redeemed.json), with(&[]));
+    till.post("/orders/redemptions/reversals", &till.reversal(&redemption))
+        .await;
+    let mut cancellation = till.cancellation(reference);
+    cancellation["surprise"] = json!(1);
+    let cancelled = till.post("/orders/cancel", &cancellation).await;
+    assert_eq!(
+        names(&cancelled.json),
+        with(&["orderRedeemRef", "orderRedeemRefAlt"])
+    );
+}

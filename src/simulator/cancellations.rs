@@ -7,14 +7,12 @@ use super::{
     answer::{Answer, Problem},
     call::{Call, text},
     customers,
-    orders::{echo, identifiers},
+    echo::echo,
+    orders::identifiers,
     outcome::Outcome,
     records::{Leg, OrderState},
     redemptions::receiver,
 };
-
-/// Members of the request that are for the provider's eyes only.
-const NOT_ECHOED: &[&str] = &["pin", "idNumber"];
 
 const REDEEMED: Problem = Problem::new("ALREADY_REDEEMED", "The order was redeemed before");
 const NOT_IN_FORCE: Problem = Problem::new("TRANSACTION_DECLINED", "The order is not in force");
@@ -64,7 +62,7 @@ fn cancellable(order: &StoredOrder, call: &Call) -> Result<(), Problem> {
 }
 
 fn approve(desk: &mut Desk<'_>, order: usize, call: &Call) -> Answer {
-    let mut body = echo(call, NOT_ECHOED);
+    let mut body = echo(call);
     body["thirdPartyIdentifiers"] = identifiers(desk, call, &[&receiver(desk, order, call)]);
     let id = call.id().unwrap_or_default();
     let stored = &mut desk.account.orders[order];

@@ -36,6 +36,7 @@ mod call;
 mod cancellations;
 mod checks;
 mod customers;
+mod echo;
 mod exchange;
 mod faults;
 mod fees;

@@ -9,6 +9,7 @@ use super::{
     answer::{Answer, Problem},
     call::{Call, text},
     customers,
+    echo::echo,
     outcome::{Outcome, Refusal},
     records::{Leg, Order},
     time,
@@ -16,17 +17,6 @@ use super::{
 
 const LARGEST_A_DAY: i64 = 500_000;
 const LARGEST_A_MONTH: i64 = 1_000_000;
-
-/// Members of the request that are for the provider's eyes only.
-const NOT_ECHOED: &[&str] = &[
-    "pin",
-    "recipientDetails",
-    "newCustomer",
-    "fee",
-    "quoteId",
-    "purposeOfRemittance",
-    "recipientRelationship",
-];
 
 /// createOrder: approves an order, which is redeemable once it is confirmed.
 pub(super) fn create(desk: &mut Desk<'_>, call: &Call) -> Outcome {
@@ -103,15 +93,6 @@ pub(super) fn identifiers(desk: &mut Desk<'_>, call: &Call, institutions: &[&Val
         all.push(json!({ "institutionId": id, "transactionIdentifier": transaction }));
     }
     Value::Array(all)
-}
-
-/// The request as its answer repeats it: all of it but the members named.
-pub(super) fn echo(call: &Call, not_echoed: &[&str]) -> Value {
-    let mut answer = call.json.clone();
-    if let Value::Object(members) = &mut answer {
-        members.retain(|name, _| !not_echoed.contains(&name.as_str()));
-    }
-    answer
 }
 
 /// What the provider's server falls over, all at once.
@@ -243,7 +224,7 @@ fn fresh_reference(desk: &mut Desk<'_>) -> String {
 
 fn approval(desk: &mut Desk<'_>, call: &Call, order: &StoredOrder) -> Answer {
     let id = &order.shown.leg.request_id;
-    let mut body = echo(call, NOT_ECHOED);
+    let mut body = echo(call);
     body["thirdPartyIdentifiers"] = identifiers(
         desk,
         call,

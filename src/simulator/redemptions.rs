@@ -6,21 +6,14 @@ use super::{
     accounts::{Account, Desk, Place, UNKNOWN},
     answer::{Answer, Problem},
     call::Call,
-    orders::{amount, echo, identifiers, own_client_id},
+    echo::echo,
+    orders::{amount, identifiers, own_client_id},
     outcome::{Outcome, Refusal},
     records::{Leg, OrderState},
 };
 
 /// Wrong PINs that are answered as such; after them the retries are used up.
 const WRONG_PINS: u32 = 3;
-
-/// Members of the request that are for the provider's eyes only.
-const NOT_ECHOED: &[&str] = &[
-    "pin",
-    "recipientDetails",
-    "orderRedeemRef",
-    "cashierComment",
-];
 
 const NOT_REDEEMABLE: Problem = Problem::new("UNABLE_TO_REDEEM", "The order cannot be redeemed");
 const REDEEMED: Problem = Problem::new("ALREADY_REDEEMED", "The order was redeemed before");
@@ -91,7 +84,7 @@ fn right_pin(desk: &mut Desk<'_>, order: usize, call: &Call) -> Result<(), Refus
 }
 
 fn approve(desk: &mut Desk<'_>, order: usize, call: &Call) -> Answer {
-    let mut body = echo(call, NOT_ECHOED);
+    let mut body = echo(call);
     body["thirdPartyIdentifiers"] = identifiers(desk, call, &[&receiver(desk, order, call)]);
     let id = call.id().unwrap_or_default();
     let shown = desk.account.orders[order].shown_mut();
