@@ -1,6 +1,11 @@
 //! An upstream of the Money Transfer Retailer Interface to point clients at; see `--help`.
 
-use std::{fmt, io::Write as _, net::SocketAddr, process::ExitCode};
+use std::{
+    fmt,
+    io::Write as _,
+    net::{SocketAddr, ToSocketAddrs as _},
+    process::ExitCode,
+};
 
 use money_transfer_retailer::simulator::{
     BASE_PATH, Builder, Message, Rule, RuleError, Simulator, Stray,
@@ -12,7 +17,7 @@ A stateful upstream of the Money Transfer Retailer Interface, with faults on dem
 Usage: cargo run --example simulator -- [OPTIONS]
 
 Options:
-  --listen ADDRESS:PORT  where to listen [default: 127.0.0.1:8080]
+  --listen HOST:PORT     where to listen [default: 127.0.0.1:8080]
   --provider-quirks      break where the provider's test server breaks: 500 on some missing fields, 404 or 405 for the
                          operations that came after its version
   --fault RULE           OPERATION[:WHEN]:FAULT, may be given several times; the first that applies decides
@@ -67,7 +72,7 @@ impl fmt::Display for ArgumentError {
             ArgumentError::NoValue(argument) => write!(f, "{argument} needs a value"),
             ArgumentError::Listen(value) => write!(
                 f,
-                "--listen: {value:?} is no ADDRESS:PORT, such as 127.0.0.1:8080"
+                "--listen: {value:?} is no HOST:PORT that is known, such as 127.0.0.1:8080"
             ),
             ArgumentError::Seed(value) => write!(f, "--seed: {value:?} is no whole number"),
             ArgumentError::Fault(error) => write!(f, "--fault: {error}"),
@@ -127,7 +132,16 @@ fn command(mut arguments: impl Iterator<Item = String>) -> Result<Command, Argum
 }
 
 fn address(text: String) -> Result<SocketAddr, ArgumentError> {
-    text.parse().map_err(|_| ArgumentError::Listen(text))
+    let Ok(addresses) = text.to_socket_addrs() else {
+        return Err(ArgumentError::Listen(text));
+    };
+    let addresses: Vec<SocketAddr> = addresses.collect();
+    // A name such as localhost often stands for both kinds, and clients without the newer one are still about.
+    let chosen = addresses.iter().find(|address| address.is_ipv4());
+    chosen
+        .or(addresses.first())
+        .copied()
+        .ok_or(ArgumentError::Listen(text))
 }
 
 fn seed(text: String) -> Result<u64, ArgumentError> {
