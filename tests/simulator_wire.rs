@@ -4,7 +4,10 @@
 #[path = "simulator/till.rs"]
 mod till;
 
-use money_transfer_retailer::simulator::{Operation, Simulator};
+use money_transfer_retailer::{
+    model::ErrorType,
+    simulator::{Fault, Operation, Rule, Simulator},
+};
 use reqwest::Method;
 use serde_json::{Value, json};
 use till::{Answer, Till, answer, id, with_json};
@@ -273,10 +276,109 @@ async fn every_operation_with_a_body_names_what_is_missing() {
 #[tokio::test]
 async fn error_details_have_a_short_message_and_the_providers_words() {
     let till = Till::open().await;
-    let refused = till.post("/orders", &till.order(0)).await;
-    assert!(refused.json["errorMessage"].as_str().unwrap().len() <= 80);
-    assert!(refused.json["providerErrorCode"].is_string());
-    assert!(refused.json["providerErrorMessage"].is_string());
+    for error_type in ErrorType::ALL {
+        till.simulator.inject(
+            Rule::on(Operation::CreateOrder)
+                .next(1)
+                .fault(Fault::error(error_type.as_str())),
+        );
+        let refused = till.post("/orders", &till.order(1)).await;
+        assert_error_detail(&refused, error_type);
+    }
+    let (order, reference) = till.sold(1).await;
+    let advice = till.advice(&order);
+    till.post("/orders/confirmations", &advice).await;
+    let mut stranger = till.order(1);
+    stranger["client"]["id"] = json!("1");
+    let mut of_another = till.cancellation(&reference);
+    of_another["idNumber"] = json!("1");
+    let mut wrong_pin = till.redemption(&reference, 1);
+    wrong_pin["pin"] = till::pin("0000000000000009");
+    let unconfirmed = till.post("/orders", &till.order(1)).await.json["orderRedeemRef"].clone();
+    let unconfirmed = unconfirmed.as_str().unwrap();
+    for (path, message, error_type) in [
+        ("/orders", till.order(0), ErrorType::InvalidAmount),
+        (
+            "/orders",
+            till.order(600_000),
+            ErrorType::DailyLimitExceeded,
+        ),
+        (
+            "/orders",
+            till.order(2_000_000),
+            ErrorType::MonthlyLimitExceeded,
+        ),
+        ("/orders", stranger, ErrorType::AuthenticationError),
+        ("/orders", order.clone(), ErrorType::DuplicateRecord),
+        ("/orders", json!({}), ErrorType::FormatError),
+        ("/orders/confirmations", advice, ErrorType::DuplicateRecord),
+        (
+            "/orders/reversals",
+            till.reversal(&order),
+            ErrorType::DuplicateRecord,
+        ),
+        (
+            "/orders/cancel",
+            till.cancellation("1"),
+            ErrorType::UnableToLocateRecord,
+        ),
+        (
+            "/orders/cancel",
+            till.cancellation(unconfirmed),
+            ErrorType::TransactionDeclined,
+        ),
+        ("/orders/cancel", of_another, ErrorType::CustomerCheckFailed),
+        (
+            "/orders/redemptions",
+            till.redemption(unconfirmed, 1),
+            ErrorType::UnableToRedeem,
+        ),
+        (
+            "/orders/redemptions",
+            till.redemption(&reference, 2),
+            ErrorType::InvalidAmount,
+        ),
+        (
+            "/orders/redemptions",
+            wrong_pin.clone(),
+            ErrorType::IncorrectPin,
+        ),
+        (
+            "/orders/redemptions",
+            wrong_pin.clone(),
+            ErrorType::IncorrectPin,
+        ),
+        (
+            "/orders/redemptions",
+            wrong_pin.clone(),
+            ErrorType::IncorrectPin,
+        ),
+        (
+            "/orders/redemptions",
+            wrong_pin,
+            ErrorType::PinRetriesExceeded,
+        ),
+        (
+            "/orders/redemptions",
+            till.redemption(&reference, 1),
+            ErrorType::AlreadyRedeemed,
+        ),
+    ] {
+        if error_type == ErrorType::AlreadyRedeemed {
+            let redeemed = till.post(path, &till.redemption(&reference, 1)).await;
+            assert_eq!(redeemed.status, 201, "{redeemed:?}");
+        }
+        assert_error_detail(&till.post(path, &message).await, &error_type);
+    }
+}
+
+fn assert_error_detail(answer: &Answer, error_type: &ErrorType) {
+    assert_eq!(answer.error(), (400, error_type.as_str()), "{answer:?}");
+    let message = answer.json["errorMessage"].as_str().unwrap();
+    assert!((1..=80).contains(&message.chars().count()), "{message}");
+    assert!(answer.json["id"].is_string());
+    assert!(answer.json["providerErrorCode"].is_string());
+    assert!(answer.json["providerErrorMessage"].is_string());
 }
 
 #[tokio::test]
