@@ -1,8 +1,15 @@
 //! An upstream of the Money Transfer Retailer Interface to point clients at; see `--help`.
 
-use std::{fmt, io::Write as _, net::SocketAddr, process::ExitCode};
+use std::{
+    fmt,
+    io::Write as _,
+    net::{SocketAddr, ToSocketAddrs as _},
+    process::ExitCode,
+};
 
-use money_transfer_retailer::simulator::{BASE_PATH, Builder, Message, Rule, RuleError, Simulator};
+use money_transfer_retailer::simulator::{
+    BASE_PATH, Builder, Message, Rule, RuleError, Simulator, Stray,
+};
 
 const HELP: &str = "\
 A stateful upstream of the Money Transfer Retailer Interface, with faults on demand.
@@ -10,7 +17,7 @@ A stateful upstream of the Money Transfer Retailer Interface, with faults on dem
 Usage: cargo run --example simulator -- [OPTIONS]
 
 Options:
-  --listen ADDRESS:PORT  where to listen [default: 127.0.0.1:8080]
+  --listen HOST:PORT     where to listen [default: 127.0.0.1:8080]
   --provider-quirks      break where the provider's test server breaks: 500 on some missing fields, 404 or 405 for the
                          operations that came after its version
   --fault RULE           OPERATION[:WHEN]:FAULT, may be given several times; the first that applies decides
@@ -35,7 +42,7 @@ Examples:
 
 Any user name and password that are not empty are an account; what moves money has to name the user as its client.id.
 POST .../testServerAdmin/reset?clientId=USER forgets everything of a user.
-One line is printed for each message: time, operation, ids, status. Ctrl-C ends it.";
+One line is printed for each request: time, operation (or method and path), status, ids. Ctrl-C ends it.";
 
 /// Messages that are kept in memory, though no one asks for the book here.
 const REMEMBERED: usize = 1_000;
@@ -65,7 +72,7 @@ impl fmt::Display for ArgumentError {
             ArgumentError::NoValue(argument) => write!(f, "{argument} needs a value"),
             ArgumentError::Listen(value) => write!(
                 f,
-                "--listen: {value:?} is no ADDRESS:PORT, such as 127.0.0.1:8080"
+                "--listen: {value:?} is no HOST:PORT that is known, such as 127.0.0.1:8080"
             ),
             ArgumentError::Seed(value) => write!(f, "--seed: {value:?} is no whole number"),
             ArgumentError::Fault(error) => write!(f, "--fault: {error}"),
@@ -94,7 +101,8 @@ fn command(mut arguments: impl Iterator<Item = String>) -> Result<Command, Argum
     let mut builder = Simulator::builder()
         .listen(([127, 0, 0, 1], 8080))
         .remember(REMEMBERED)
-        .observe(print);
+        .observe(print)
+        .observe_strays(print_stray);
     while let Some(argument) = arguments.next() {
         // Both --name value and --name=value are understood.
         let (name, given) = match argument.split_once('=') {
@@ -124,7 +132,16 @@ fn command(mut arguments: impl Iterator<Item = String>) -> Result<Command, Argum
 }
 
 fn address(text: String) -> Result<SocketAddr, ArgumentError> {
-    text.parse().map_err(|_| ArgumentError::Listen(text))
+    let Ok(addresses) = text.to_socket_addrs() else {
+        return Err(ArgumentError::Listen(text));
+    };
+    let addresses: Vec<SocketAddr> = addresses.collect();
+    // A name such as localhost often stands for both kinds, and clients without the newer one are still about.
+    let chosen = addresses.iter().find(|address| address.is_ipv4());
+    chosen
+        .or(addresses.first())
+        .copied()
+        .ok_or(ArgumentError::Listen(text))
 }
 
 fn seed(text: String) -> Result<u64, ArgumentError> {
@@ -150,29 +167,44 @@ async fn run(builder: Builder) -> ExitCode {
 }
 
 fn print(message: &Message) {
-    #[allow(
-        clippy::disallowed_methods,
-        reason = "a log line needs the time of day"
-    )]
-    let time = chrono::Utc::now().format("%Y-%m-%dT%H:%M:%S%.3fZ");
     let status = message
         .answered()
         .map_or("-".to_owned(), |status| status.to_string());
-    let mut line = format!("{time} {:<26} {status:>3}", message.operation());
+    let mut line = format!("{:<26} {status:>3}", message.operation());
     for (name, id) in [
         ("request", message.request_id()),
         ("advice", message.advice_id()),
         ("error", message.error_type()),
     ] {
         if let Some(id) = id {
-            // Ids come from strangers: a line stays a line, and short.
-            let id: String = id.chars().take(64).flat_map(char::escape_default).collect();
-            line.push_str(&format!(" {name}={id}"));
+            line.push_str(&format!(" {name}={}", tamed(id)));
         }
     }
     if let Some(fault) = message.fault() {
         line.push_str(&format!(" fault={fault:?}"));
     }
+    print_line(&line);
+}
+
+fn print_stray(stray: &Stray) {
+    let asked = format!("{} {}", stray.method(), tamed(stray.path()));
+    print_line(&format!("{asked:<26} {:>3}", stray.status()));
+}
+
+/// What comes from strangers: a line stays a line, and short.
+fn tamed(text: &str) -> String {
+    text.chars()
+        .take(64)
+        .flat_map(char::escape_default)
+        .collect()
+}
+
+fn print_line(line: &str) {
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "a log line needs the time of day"
+    )]
+    let time = chrono::Utc::now().format("%Y-%m-%dT%H:%M:%S%.3fZ");
     // Who reads the lines may leave; the clients are served all the same.
-    let _no_reader = writeln!(std::io::stdout(), "{line}");
+    let _no_reader = writeln!(std::io::stdout(), "{time} {line}");
 }

@@ -234,6 +234,33 @@ async fn the_observer_sees_each_message_when_it_is_over() {
 }
 
 #[tokio::test]
+async fn the_observer_of_strays_sees_every_request_that_is_no_message() {
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let lines = Arc::clone(&seen);
+    let till = Till::at(Simulator::builder().observe_strays(move |stray| {
+        let line = format!("{} {} {}", stray.method(), stray.path(), stray.status());
+        lines.lock().unwrap().push(line);
+    }))
+    .await;
+    till.get("/nowhere?idNumber=8001015009087").await;
+    till.put("/orders", &till.order(1)).await;
+    let mut long = till.order(1);
+    long["basketRef"] = "x".repeat(5 * 1024 * 1024).into();
+    till.post("/orders", &long).await;
+    till.post("/testServerAdmin/reset?clientId=1", &long["amount"])
+        .await;
+    till.post("/orders", &till.order(1)).await;
+    let expected = [
+        "GET /moneytransfer/v2/nowhere 404",
+        "PUT /moneytransfer/v2/orders 405",
+        "POST /moneytransfer/v2/orders 413",
+        "POST /moneytransfer/v2/testServerAdmin/reset 204",
+    ];
+    assert_eq!(*seen.lock().unwrap(), expected);
+    assert_eq!(till.simulator.book().strays(), 3, "a reset is at home here");
+}
+
+#[tokio::test]
 async fn the_base_url_names_the_port() {
     let simulator = Simulator::start().await.unwrap();
     let port = simulator.address().port();

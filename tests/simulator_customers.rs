@@ -150,6 +150,16 @@ async fn a_fee_that_is_not_included_is_below_ten_and_the_same_for_the_same_seed(
 }
 
 #[tokio::test]
+async fn a_quote_answers_the_ids_as_they_were_given() {
+    let till = Till::open().await;
+    let path = "/admin/fees?amount=50&amountIncludesFee=true&merchantId=M-1&originatorInstId=7&receiverId=9";
+    let quote = till.get(path).await.json;
+    assert_eq!(quote["originator"]["merchant"]["merchantId"], "M-1");
+    assert_eq!(quote["originator"]["institution"]["id"], "7");
+    assert_eq!(quote["receiver"]["id"], "9");
+}
+
+#[tokio::test]
 async fn a_quote_by_body_goes_by_the_same_rules_and_names_the_parties() {
     let till = Till::open().await;
     let mut request = customer("1");

@@ -4,7 +4,7 @@
 #[path = "simulator/till.rs"]
 mod till;
 
-use money_transfer_retailer::simulator::{LegState, OrderState};
+use money_transfer_retailer::simulator::{LegState, OrderState, Simulator};
 use serde_json::{Value, json};
 use till::{Till, fresh_id, id, pin};
 
@@ -462,5 +462,125 @@ async fn a_status_update_names_an_order_that_exists() {
     assert_eq!(
         till.put("/orders/status", &update).await.error(),
         (400, "UNABLE_TO_LOCATE_RECORD")
+    );
+}
+
+#[tokio::test]
+async fn a_cancellation_goes_by_what_a_status_update_told() {
+    let till = Till::open().await;
+    for (status, expected) in [
+        ("REDEEMED", "ALREADY_REDEEMED"),
+        ("CANCELLED", "TRANSACTION_DECLINED"),
+        ("EXPIRED", "TRANSACTION_DECLINED"),
+        ("ON_HOLD", "TRANSACTION_DECLINED"),
+        ("UNCONFIRMED", "TRANSACTION_DECLINED"),
+        ("UNREDEEMED", "none"),
+    ] {
+        let (_, reference) = till.sold(1).await;
+        let update = json!({ "updateTime": "2024-03-01T10:00:00Z", "status": status, "orderRedeemRef": reference });
+        assert_eq!(till.put("/orders/status", &update).await.status, 204);
+        let answer = till
+            .post("/orders/cancel", &till.cancellation(&reference))
+            .await;
+        assert_eq!(answer.error().1, expected, "{status}");
+    }
+}
+
+#[tokio::test]
+async fn an_order_of_no_new_customer_needs_no_profile() {
+    for quirks in [false, true] {
+        let till = Till::at(Simulator::builder().provider_quirks(quirks)).await;
+        let mut order = till.order(1);
+        order["newCustomer"] = json!(false);
+        order["senderDetails"] = json!({ "firstName": "Thandi" });
+        let approved = till.post("/orders", &order).await;
+        assert_eq!(approved.status, 201, "{approved:?}");
+        assert!(approved.json.get("customerProfileId").is_none());
+    }
+}
+
+#[tokio::test]
+async fn an_order_that_breaks_the_server_leaves_no_customer() {
+    let till = Till::at(Simulator::builder().provider_quirks(true)).await;
+    for field in ["settlementEntity", "receiver"] {
+        let mut order = till.order(1);
+        order.as_object_mut().unwrap().remove(field);
+        assert_eq!(till.post("/orders", &order).await.status, 500);
+        let id_number = order["senderDetails"]["idNumber"].as_str().unwrap();
+        let customer = till
+            .get(&format!("/admin/customers?idNumber={id_number}"))
+            .await;
+        assert_eq!(customer.error(), (400, "UNABLE_TO_LOCATE_RECORD"));
+    }
+}
+
+/// The names of the members, sorted.
+fn names(json: &Value) -> Vec<&str> {
+    let mut names: Vec<&str> = json
+        .as_object()
+        .unwrap()
+        .keys()
+        .map(String::as_str)
+        .collect();
+    names.sort_unstable();
+    names
+}
+
+#[tokio::test]
+async fn an_approval_repeats_what_the_interface_names_and_nothing_else() {
+    let till = Till::open().await;
+    let mut order = till.order(7);
+    order["surprise"] = json!(1);
+    order["originator"]["surprise"] = json!(1);
+    order["slipData"]["messageLines"] = json!([{ "text": "Thanks", "surprise": 1 }]);
+    order["senderDetails"]["surprise"] = json!(1);
+    order["thirdPartyIdentifiers"][0]["surprise"] = json!(1);
+    order["amounts"] = json!({ "approvedAmount": till::zar(7) });
+    let sold = till.post("/orders", &order).await;
+    let common = [
+        "amount",
+        "basketRef",
+        "client",
+        "destAccType",
+        "id",
+        "orderId",
+        "originator",
+        "receiver",
+        "settlementEntity",
+        "slipData",
+        "srcAccType",
+        "thirdPartyIdentifiers",
+        "time",
+        "tranType",
+    ];
+    let with = |own: &[&'static str]| {
+        let mut all = [&common, own].concat();
+        all.sort_unstable();
+        all
+    };
+    let own = ["customerProfileId", "orderRedeemRef", "senderDetails"];
+    assert_eq!(names(&sold.json), with(&own));
+    assert_eq!(sold.text.matches("surprise").count(), 1);
+    assert_eq!(sold.json["thirdPartyIdentifiers"][0]["surprise"], 1);
+    assert_eq!(
+        sold.json["slipData"]["messageLines"],
+        json!([{ "text": "Thanks" }])
+    );
+
+    till.post("/orders/confirmations", &till.advice(&order))
+        .await;
+    let reference = sold.json["orderRedeemRef"].as_str().unwrap();
+    let mut redemption = till.redemption(reference, 7);
+    (redemption["surprise"], redemption["senderDetails"]) = (json!(1), json!({}));
+    let redeemed = till.post("/orders/redemptions", &redemption).await;
+    assert_eq!(names(&redeemed.json), with(&[]));
+    till.post("/orders/redemptions/reversals", &till.reversal(&redemption))
+        .await;
+    let mut cancellation = till.cancellation(reference);
+    cancellation["surprise"] = json!(1);
+    let cancelled = till.post("/orders/cancel", &cancellation).await;
+    assert_eq!(
+        names(&cancelled.json),
+        with(&["orderRedeemRef", "orderRedeemRefAlt"])
     );
 }

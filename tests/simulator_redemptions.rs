@@ -5,7 +5,7 @@
 mod till;
 
 use money_transfer_retailer::simulator::{LegState, OrderState};
-use serde_json::json;
+use serde_json::{Value, json};
 use till::{Till, id, pin, transaction};
 
 const REDEEM: &str = "/orders/redemptions";
@@ -257,4 +257,64 @@ async fn a_pin_update_of_another_customer_is_refused() {
         till.put("/orders/pin", &update).await.error(),
         (400, "UNABLE_TO_LOCATE_RECORD")
     );
+}
+
+/// The order's alternative reference, as the customer's history tells it.
+async fn alternative(till: &Till, order: &Value) -> String {
+    let id_number = order["senderDetails"]["idNumber"].as_str().unwrap();
+    let customer = till
+        .get(&format!("/admin/customers?idNumber={id_number}"))
+        .await;
+    let profile = customer.json["customerProfileId"].as_str().unwrap();
+    let history = till
+        .get(&format!(
+            "/admin/customers/orders?customerProfileId={profile}"
+        ))
+        .await;
+    history.json["orders"][0]["orderRedeemRefAlt"]
+        .as_str()
+        .unwrap()
+        .to_owned()
+}
+
+#[tokio::test]
+async fn a_pin_is_updated_by_the_alternative_reference_alone() {
+    let till = Till::open().await;
+    let (order, reference) = till.sold(1).await;
+    let mut update = transaction();
+    update["pin"] = pin("00000000000000AB");
+    update["orderRedeemRefAlt"] = json!("unknown");
+    assert_eq!(
+        till.put("/orders/pin", &update).await.error(),
+        (400, "UNABLE_TO_LOCATE_RECORD")
+    );
+    update["orderRedeemRefAlt"] = json!(alternative(&till, &order).await);
+    assert_eq!(till.put("/orders/pin", &update).await.status, 204);
+    let mut redemption = till.redemption(&reference, 1);
+    redemption["pin"] = pin("00000000000000AB");
+    assert_eq!(till.post(REDEEM, &redemption).await.status, 201);
+}
+
+#[tokio::test]
+async fn the_alternative_reference_does_not_stand_in_for_the_redeem_reference() {
+    const UNKNOWN: (u16, &str) = (400, "UNABLE_TO_LOCATE_RECORD");
+    let till = Till::open().await;
+    let (order, reference) = till.sold(1).await;
+    let alternative = alternative(&till, &order).await;
+    let found = till
+        .get(&format!("/orders?orderRedeemRef={alternative}"))
+        .await;
+    assert_eq!(found.error(), UNKNOWN);
+    let redeemed = till.post(REDEEM, &till.redemption(&alternative, 1)).await;
+    assert_eq!(redeemed.error(), UNKNOWN);
+    let cancelled = till
+        .post("/orders/cancel", &till.cancellation(&alternative))
+        .await;
+    assert_eq!(cancelled.error(), UNKNOWN);
+    let mut cancellation = till.cancellation(&reference);
+    cancellation["orderRedeemRefAlt"] = json!("1");
+    let refused = till.post("/orders/cancel", &cancellation).await;
+    assert_eq!(refused.error(), UNKNOWN);
+    cancellation["orderRedeemRefAlt"] = json!(alternative);
+    assert_eq!(till.post("/orders/cancel", &cancellation).await.status, 200);
 }

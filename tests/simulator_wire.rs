@@ -4,7 +4,10 @@
 #[path = "simulator/till.rs"]
 mod till;
 
-use money_transfer_retailer::simulator::{Operation, Simulator};
+use money_transfer_retailer::{
+    model::ErrorType,
+    simulator::{Fault, Operation, Rule, Simulator},
+};
 use reqwest::Method;
 use serde_json::{Value, json};
 use till::{Answer, Till, answer, id, with_json};
@@ -34,6 +37,24 @@ async fn a_method_that_a_path_does_not_have_is_a_405_that_names_the_others() {
         .unwrap();
     assert_page(&deleted, 405);
     assert_eq!(deleted.headers["allow"], "POST, GET");
+}
+
+#[tokio::test]
+async fn a_head_is_answered_like_a_get_without_a_body() {
+    let till = Till::open().await;
+    let path = "/admin/fees?amount=100&amountIncludesFee=true";
+    let got = till.get(path).await;
+    let head = answer(till.request(Method::HEAD, path)).await.unwrap();
+    assert_eq!((head.status, head.text.as_str()), (200, ""));
+    assert_eq!(head.headers["content-type"], got.headers["content-type"]);
+    assert_eq!(
+        head.headers["content-length"],
+        got.headers["content-length"]
+    );
+    let posted_only = answer(till.request(Method::HEAD, "/orders/cancel"))
+        .await
+        .unwrap();
+    assert_eq!(posted_only.status, 405);
 }
 
 #[tokio::test]
@@ -132,6 +153,88 @@ async fn a_member_of_the_wrong_kind_is_a_400_in_plain_text() {
 }
 
 #[tokio::test]
+async fn every_choice_and_every_part_of_a_body_is_looked_at() {
+    let till = Till::open().await;
+    let unfit = [
+        ("tranType", json!("BARTER")),
+        ("srcAccType", json!("MATTRESS")),
+        ("destAccType", json!("default")),
+        ("purposeOfRemittance", json!("FUN")),
+        ("recipientRelationship", json!("NEIGHBOUR")),
+        ("slipData", json!("slip")),
+        ("slipData", json!({ "messageLines": {} })),
+        (
+            "slipData",
+            json!({ "messageLines": [{ "text": "a", "cut": 7 }] }),
+        ),
+        (
+            "slipData",
+            json!({ "messageLines": [{ "text": "a", "fontWidthScaleFactor": "wide" }] }),
+        ),
+        ("stan", json!({})),
+        ("rrn", json!([])),
+        ("quoteId", json!({})),
+        ("senderDetails", json!({ "address": "here" })),
+        ("senderDetails", json!({ "firstName": {} })),
+        ("senderDetails", json!({ "sourceOfIncome": "LUCK" })),
+        ("senderDetails", json!({ "occupation": "KING" })),
+        (
+            "recipientDetails",
+            json!({ "accountDetails": { "accountId": "1", "type": "SOCK" } }),
+        ),
+        (
+            "amount",
+            json!({ "amount": 1, "currency": "710", "ledgerIndicator": "MAYBE" }),
+        ),
+        (
+            "amounts",
+            json!({ "additionalAmounts": { "tip": { "amount": "much", "currency": "710" } } }),
+        ),
+        (
+            "pin",
+            json!({ "pinBlock": "1", "encryptionParameters": { "accountNumber": "1", "pinBlockFormat": "PLAIN" } }),
+        ),
+    ];
+    for (name, wrong) in unfit {
+        let mut order = till.order(1);
+        order[name] = wrong;
+        let refused = till.post("/orders", &order).await;
+        assert_eq!(
+            (refused.status, refused.content_type.as_str()),
+            (400, "text/plain"),
+            "{name}: {}",
+            order[name]
+        );
+    }
+    let update = json!({ "updateTime": "2024-03-01T10:00:00Z", "status": "LOST", "orderId": "1" });
+    let refused = till.put("/orders/status", &update).await;
+    assert_eq!(refused.content_type, "text/plain");
+}
+
+#[tokio::test]
+async fn a_body_with_all_its_parts_is_accepted() {
+    let till = Till::open().await;
+    let mut order = till.order(1);
+    order["stan"] = json!(123);
+    order["purposeOfRemittance"] = json!("EDUCATION");
+    order["recipientRelationship"] = json!("CHILD");
+    order["amounts"] = json!({ "additionalAmounts": { "tip": till::zar(1) } });
+    order["slipData"] = json!({ "messageLines": [{
+        "text": "Thanks", "cut": true, "fontWidthScaleFactor": 1.5,
+        "barcode": { "data": "1", "encoding": "CODE_128" },
+    }] });
+    order["senderDetails"]["occupation"] = json!("PROFESSIONAL");
+    order["senderDetails"]["address"] = json!({ "city": "Durban" });
+    order["recipientDetails"]["accountDetails"] =
+        json!({ "accountId": "1", "type": "SWIFT", "swiftCode": "A" });
+    let approved = till.post("/orders", &order).await;
+    assert_eq!(approved.status, 201, "{approved:?}");
+    assert_eq!(approved.json["slipData"], order["slipData"]);
+    assert_eq!(approved.json["senderDetails"], order["senderDetails"]);
+    assert_eq!(approved.json["stan"], "123");
+}
+
+#[tokio::test]
 async fn a_missing_field_is_a_format_error_with_a_list_and_an_id_of_its_own() {
     let till = Till::open().await;
     let mut order = till.order(1);
@@ -173,10 +276,109 @@ async fn every_operation_with_a_body_names_what_is_missing() {
 #[tokio::test]
 async fn error_details_have_a_short_message_and_the_providers_words() {
     let till = Till::open().await;
-    let refused = till.post("/orders", &till.order(0)).await;
-    assert!(refused.json["errorMessage"].as_str().unwrap().len() <= 80);
-    assert!(refused.json["providerErrorCode"].is_string());
-    assert!(refused.json["providerErrorMessage"].is_string());
+    for error_type in ErrorType::ALL {
+        till.simulator.inject(
+            Rule::on(Operation::CreateOrder)
+                .next(1)
+                .fault(Fault::error(error_type.as_str())),
+        );
+        let refused = till.post("/orders", &till.order(1)).await;
+        assert_error_detail(&refused, error_type);
+    }
+    let (order, reference) = till.sold(1).await;
+    let advice = till.advice(&order);
+    till.post("/orders/confirmations", &advice).await;
+    let mut stranger = till.order(1);
+    stranger["client"]["id"] = json!("1");
+    let mut of_another = till.cancellation(&reference);
+    of_another["idNumber"] = json!("1");
+    let mut wrong_pin = till.redemption(&reference, 1);
+    wrong_pin["pin"] = till::pin("0000000000000009");
+    let unconfirmed = till.post("/orders", &till.order(1)).await.json["orderRedeemRef"].clone();
+    let unconfirmed = unconfirmed.as_str().unwrap();
+    for (path, message, error_type) in [
+        ("/orders", till.order(0), ErrorType::InvalidAmount),
+        (
+            "/orders",
+            till.order(600_000),
+            ErrorType::DailyLimitExceeded,
+        ),
+        (
+            "/orders",
+            till.order(2_000_000),
+            ErrorType::MonthlyLimitExceeded,
+        ),
+        ("/orders", stranger, ErrorType::AuthenticationError),
+        ("/orders", order.clone(), ErrorType::DuplicateRecord),
+        ("/orders", json!({}), ErrorType::FormatError),
+        ("/orders/confirmations", advice, ErrorType::DuplicateRecord),
+        (
+            "/orders/reversals",
+            till.reversal(&order),
+            ErrorType::DuplicateRecord,
+        ),
+        (
+            "/orders/cancel",
+            till.cancellation("1"),
+            ErrorType::UnableToLocateRecord,
+        ),
+        (
+            "/orders/cancel",
+            till.cancellation(unconfirmed),
+            ErrorType::TransactionDeclined,
+        ),
+        ("/orders/cancel", of_another, ErrorType::CustomerCheckFailed),
+        (
+            "/orders/redemptions",
+            till.redemption(unconfirmed, 1),
+            ErrorType::UnableToRedeem,
+        ),
+        (
+            "/orders/redemptions",
+            till.redemption(&reference, 2),
+            ErrorType::InvalidAmount,
+        ),
+        (
+            "/orders/redemptions",
+            wrong_pin.clone(),
+            ErrorType::IncorrectPin,
+        ),
+        (
+            "/orders/redemptions",
+            wrong_pin.clone(),
+            ErrorType::IncorrectPin,
+        ),
+        (
+            "/orders/redemptions",
+            wrong_pin.clone(),
+            ErrorType::IncorrectPin,
+        ),
+        (
+            "/orders/redemptions",
+            wrong_pin,
+            ErrorType::PinRetriesExceeded,
+        ),
+        (
+            "/orders/redemptions",
+            till.redemption(&reference, 1),
+            ErrorType::AlreadyRedeemed,
+        ),
+    ] {
+        if error_type == ErrorType::AlreadyRedeemed {
+            let redeemed = till.post(path, &till.redemption(&reference, 1)).await;
+            assert_eq!(redeemed.status, 201, "{redeemed:?}");
+        }
+        assert_error_detail(&till.post(path, &message).await, &error_type);
+    }
+}
+
+fn assert_error_detail(answer: &Answer, error_type: &ErrorType) {
+    assert_eq!(answer.error(), (400, error_type.as_str()), "{answer:?}");
+    let message = answer.json["errorMessage"].as_str().unwrap();
+    assert!((1..=80).contains(&message.chars().count()), "{message}");
+    assert!(answer.json["id"].is_string());
+    assert!(answer.json["providerErrorCode"].is_string());
+    assert!(answer.json["providerErrorMessage"].is_string());
 }
 
 #[tokio::test]
@@ -238,6 +440,29 @@ async fn any_text_is_an_id_and_unknown_members_are_echoed() {
 }
 
 #[tokio::test]
+async fn a_number_as_an_id_is_the_same_text_in_every_answer_and_in_the_book() {
+    let till = Till::open().await;
+    let mut order = till.order(1);
+    order["id"] = json!(12345);
+    let mut advice = till.advice(&till.order(1));
+    (advice["id"], advice["requestId"]) = (json!(678), json!(12345));
+    let unknown = till.post("/orders/confirmations", &advice).await;
+    assert_eq!(unknown.error(), (400, "UNABLE_TO_LOCATE_RECORD"));
+    assert_eq!(
+        (&unknown.json["id"], &unknown.json["originalId"]),
+        (&json!("678"), &json!("12345"))
+    );
+    assert_eq!(till.post("/orders", &order).await.json["id"], "12345");
+    let duplicate = till.post("/orders", &order).await;
+    assert_eq!(duplicate.error(), (400, "DUPLICATE_RECORD"));
+    assert_eq!(duplicate.json["id"], "12345");
+    let book = till.simulator.book();
+    assert_eq!(book.requests_of(12345).received(), 2);
+    assert_eq!(book.confirmations_of(12345).received(), 1);
+    assert_eq!(book.messages().next().unwrap().advice_id(), Some("678"));
+}
+
+#[tokio::test]
 async fn a_bad_number_flag_or_choice_in_a_query_is_a_404_page() {
     let till = Till::open().await;
     for path in [
@@ -292,10 +517,9 @@ async fn a_body_beyond_four_megabytes_is_refused() {
     let till = Till::open().await;
     let mut order = till.order(1);
     order["basketRef"] = json!("x".repeat(5 * 1024 * 1024));
-    match till.try_post("/orders", &order).await {
-        Ok(refused) => assert_page(&refused, 413),
-        Err(error) => assert!(error.is_request(), "{error:?}"),
-    }
+    assert_page(&till.post("/orders", &order).await, 413);
+    let book = till.simulator.book();
+    assert_eq!((book.messages().count(), book.strays()), (0, 1));
 }
 
 #[tokio::test]

@@ -98,28 +98,25 @@ impl Account {
         self.requests.insert(request_id.to_owned(), place);
     }
 
-    /// The order with this redeem reference (the alternative one counts too).
+    /// The order with this redeem reference. The alternative one does not stand in for it.
     pub(super) fn order_by_reference(&self, reference: &str) -> Option<usize> {
-        let is_it = |order: &StoredOrder| {
-            order.shown.redeem_ref == reference || order.redeem_ref_alt == reference
-        };
+        let is_it = |order: &StoredOrder| order.shown.redeem_ref == reference;
         self.orders.iter().position(is_it)
     }
 
-    /// The order that a message names by redeem reference, remittance reference or order id, in this order.
-    pub(super) fn order_named(
-        &self,
-        redeem: Option<&str>,
-        remittance: Option<&str>,
-        id: Option<&str>,
-    ) -> Option<usize> {
-        if let Some(reference) = redeem {
+    /// The order that a message names.
+    pub(super) fn order_named(&self, names: &Names<'_>) -> Option<usize> {
+        if let Some(reference) = names.redeem {
             return self.order_by_reference(reference);
         }
-        if let Some(reference) = remittance {
+        if let Some(reference) = names.redeem_alt {
+            let is_it = |order: &StoredOrder| order.redeem_ref_alt == reference;
+            return self.orders.iter().position(is_it);
+        }
+        if let Some(reference) = names.remittance {
             return self.order_by_remittance(reference);
         }
-        let id = id?;
+        let id = names.order_id?;
         self.orders
             .iter()
             .position(|order| order.shown.leg.request_id == id)
@@ -171,6 +168,22 @@ impl Account {
     }
 }
 
+/// The references by which a message names an order; the first that is given decides.
+#[derive(Default)]
+pub(super) struct Names<'a> {
+    pub(super) redeem: Option<&'a str>,
+    pub(super) redeem_alt: Option<&'a str>,
+    pub(super) remittance: Option<&'a str>,
+    pub(super) order_id: Option<&'a str>,
+}
+
+impl Names<'_> {
+    pub(super) fn is_none(&self) -> bool {
+        let all = [self.redeem, self.redeem_alt, self.remittance, self.order_id];
+        all.iter().all(Option::is_none)
+    }
+}
+
 /// A confirmation or reversal, as the records see it.
 pub(super) struct Advice<'a> {
     pub(super) id: &'a str,
@@ -191,15 +204,19 @@ impl StoredOrder {
         own.is_none_or(|own| own.eq_ignore_ascii_case(given))
     }
 
+    /// The status that updateOrderStatus said last.
+    pub(super) fn told_status(&self) -> Option<&str> {
+        self.told.as_ref().map(|told| told.status.as_str())
+    }
+
     /// The status that a lookup answers.
     pub(super) fn status(&self) -> &str {
         match self.shown.state() {
             OrderState::Reversed | OrderState::Cancelled => "CANCELLED",
             OrderState::Redeemed => "REDEEMED",
-            OrderState::Created | OrderState::Confirmed => self
-                .told
-                .as_ref()
-                .map_or("UNREDEEMED", |told| told.status.as_str()),
+            OrderState::Created | OrderState::Confirmed => {
+                self.told_status().unwrap_or("UNREDEEMED")
+            }
         }
     }
 }

@@ -86,7 +86,8 @@ impl Book {
         self.tally(request_id, Operation::is_reversal)
     }
 
-    /// How many HTTP requests named no operation: an unknown path, or a method that the path does not have.
+    /// How many HTTP requests named no operation: an unknown path, a method that the path does not
+    /// have, or a body that was not read to its end.
     #[must_use]
     pub fn strays(&self) -> u64 {
         self.strays

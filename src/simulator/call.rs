@@ -32,7 +32,7 @@ pub(super) struct AccountName {
 
 impl Call {
     pub(super) fn read(operation: Operation, head: &Parts, body: Bytes) -> Self {
-        let json = serde_json::from_slice(&body);
+        let json = serde_json::from_slice(&body).map(with_ids_as_text);
         Call {
             operation,
             account: AccountName::from_headers(&head.headers),
@@ -81,6 +81,24 @@ impl Call {
     pub(super) fn text(&self, pointer: &str) -> Option<&str> {
         text(&self.json, pointer)
     }
+}
+
+/// The ids as everything reads them: the book, the script, and the answers of every kind.
+fn with_ids_as_text(mut json: Value) -> Value {
+    for name in ["id", "requestId"] {
+        if let Some(id) = json.get_mut(name) {
+            write_as_text(id);
+        }
+    }
+    json
+}
+
+/// Servers of this interface take a number or a flag where text is asked for.
+pub(super) fn write_as_text(member: &mut Value) -> bool {
+    if member.is_number() || member.is_boolean() {
+        *member = Value::String(member.to_string());
+    }
+    member.is_string()
 }
 
 /// The text at a JSON pointer.

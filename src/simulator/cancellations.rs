@@ -7,14 +7,12 @@ use super::{
     answer::{Answer, Problem},
     call::{Call, text},
     customers,
-    orders::{echo, identifiers},
+    echo::echo,
+    orders::identifiers,
     outcome::Outcome,
     records::{Leg, OrderState},
     redemptions::receiver,
 };
-
-/// Members of the request that are for the provider's eyes only.
-const NOT_ECHOED: &[&str] = &["pin", "idNumber"];
 
 const REDEEMED: Problem = Problem::new("ALREADY_REDEEMED", "The order was redeemed before");
 const NOT_IN_FORCE: Problem = Problem::new("TRANSACTION_DECLINED", "The order is not in force");
@@ -25,8 +23,17 @@ pub(super) fn cancel(desk: &mut Desk<'_>, call: &Call) -> Outcome {
     desk.account.fresh(call)?;
     let reference = call.text("/orderRedeemRef").unwrap_or_default();
     let order = desk.account.order_by_reference(reference).ok_or(UNKNOWN)?;
+    named_right(&desk.account.orders[order], call)?;
     cancellable(&desk.account.orders[order], call)?;
     Ok(approve(desk, order, call))
+}
+
+/// Where the alternative reference is given too, both have to be the order's.
+fn named_right(order: &StoredOrder, call: &Call) -> Result<(), Problem> {
+    match call.text("/orderRedeemRefAlt") {
+        Some(other) if other != order.redeem_ref_alt => Err(UNKNOWN),
+        _ => Ok(()),
+    }
 }
 
 fn cancellable(order: &StoredOrder, call: &Call) -> Result<(), Problem> {
@@ -35,6 +42,11 @@ fn cancellable(order: &StoredOrder, call: &Call) -> Result<(), Problem> {
     }
     if order.shown.state() != OrderState::Confirmed {
         return Err(NOT_IN_FORCE);
+    }
+    match order.told_status() {
+        None | Some("UNREDEEMED") => {}
+        Some("REDEEMED") => return Err(REDEEMED),
+        Some(_) => return Err(NOT_IN_FORCE),
     }
     let id_number = call.text("/idNumber");
     if id_number.is_some() && id_number != text(&order.request, "/senderDetails/idNumber") {
@@ -50,7 +62,7 @@ fn cancellable(order: &StoredOrder, call: &Call) -> Result<(), Problem> {
 }
 
 fn approve(desk: &mut Desk<'_>, order: usize, call: &Call) -> Answer {
-    let mut body = echo(call, NOT_ECHOED);
+    let mut body = echo(call);
     body["thirdPartyIdentifiers"] = identifiers(desk, call, &[&receiver(desk, order, call)]);
     let id = call.id().unwrap_or_default();
     let stored = &mut desk.account.orders[order];

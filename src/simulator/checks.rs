@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use super::{
     answer::{Answer, Problem, without_nulls},
-    call::Call,
+    call::{Call, write_as_text},
     outcome::Refusal,
     shapes::{self, Field, Kind},
     time,
@@ -65,10 +65,12 @@ fn shape(
     let fits = match kind {
         Kind::Text => write_as_text(member),
         Kind::Integer => member.is_i64() || member.is_u64(),
+        Kind::Number => member.is_number(),
         Kind::Flag => member.is_boolean(),
         Kind::Time => write_in_utc(member),
-        Kind::Choice(choices) => member.as_str().is_some_and(|text| choices.contains(&text)),
+        Kind::Choice(knows) => member.as_str().is_some_and(knows),
         Kind::Object(fields) => return object(member, fields, path, missing),
+        Kind::Named(fields) => return named(member, fields, path, missing),
         Kind::List(fields) => return list(member, fields, path, missing),
     };
     fits.then_some(()).ok_or_else(|| unfit(path))
@@ -84,6 +86,19 @@ fn object(
     walk(members, fields, &format!("{path}."), missing)
 }
 
+fn named(
+    member: &mut Value,
+    fields: &[Field],
+    path: &str,
+    missing: &mut Vec<String>,
+) -> Result<(), Refusal> {
+    let members = member.as_object_mut().ok_or_else(|| unfit(path))?;
+    for (name, each) in members {
+        object(each, fields, &format!("{path}.{name}"), missing)?;
+    }
+    Ok(())
+}
+
 fn list(
     member: &mut Value,
     fields: &[Field],
@@ -95,14 +110,6 @@ fn list(
         object(item, fields, &format!("{path}[{place}]"), missing)?;
     }
     Ok(())
-}
-
-/// Servers of this interface take a number or a flag where text is asked for.
-fn write_as_text(member: &mut Value) -> bool {
-    if member.is_number() || member.is_boolean() {
-        *member = Value::String(member.to_string());
-    }
-    member.is_string()
 }
 
 fn write_in_utc(member: &mut Value) -> bool {

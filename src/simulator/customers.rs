@@ -7,7 +7,7 @@ use super::{
     answer::{Answer, Problem},
     call::{Call, text},
     outcome::Outcome,
-    shapes::ID_TYPES,
+    shapes::is_id_type,
 };
 
 pub(super) const CHECK_FAILED: Problem = Problem::new(
@@ -88,7 +88,7 @@ pub(super) fn create_or_update(desk: &mut Desk<'_>, call: &Call) -> Outcome {
 pub(super) fn info(desk: &mut Desk<'_>, call: &Call) -> Outcome {
     if call
         .parameter("idType")
-        .is_some_and(|given| !ID_TYPES.contains(&given))
+        .is_some_and(|given| !is_id_type(given))
     {
         return Err(Answer::html(404).into());
     }

@@ -7,9 +7,9 @@ use std::{
     time::Duration,
 };
 
-use bytes::Bytes;
-use http::{Request, Response, header};
-use http_body_util::{BodyExt as _, Full, Limited};
+use bytes::{Bytes, BytesMut};
+use http::{Method, Request, Response, header, request::Parts};
+use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
 
 use crate::model::{Kind, Operation};
@@ -19,12 +19,16 @@ use super::{
     answer::{Answer, Problem, error_detail},
     call::{AccountName, Call, query_pairs},
     faults::{CannedAnswer, Copy, Fault},
+    stray::Stray,
     takeover::Takeover,
     upstream::{Shared, random_uuid},
 };
 
 /// The longest body that is read, in bytes.
 const LONGEST_BODY: usize = 4 * 1024 * 1024;
+
+/// The longest body that is waited for until its client is told that it is too long, in bytes.
+const LONGEST_LISTENED_TO: usize = 64 * 1024 * 1024;
 
 /// Where a service leaves what is to be done with the connection once HTTP has let go of it.
 pub(super) type TakeoverSlot = Arc<Mutex<Option<Takeover>>>;
@@ -41,15 +45,19 @@ pub(super) async fn respond(
     slot: TakeoverSlot,
 ) -> Result<Response<Full<Bytes>>, LetGo> {
     let (head, body) = request.into_parts();
-    let Ok(body) = Limited::new(body, LONGEST_BODY).collect().await else {
-        shared.stray();
-        return Ok(Answer::html(413).with(header::CONNECTION, "close").into());
+    let body = match read_whole(body).await {
+        Ok(body) => body,
+        Err(unread) => {
+            let answer = Answer::html(unread as u16).with(header::CONNECTION, "close");
+            shared.stray(&stray(&head, &answer));
+            return Ok(answer.into());
+        }
     };
-    let operation = match find(&head, &shared) {
+    let operation = match find(&head) {
         Ok(operation) => operation,
-        Err(answer) => return Ok((*answer).into()),
+        Err(no_operation) => return Ok(answer_stray(no_operation, &head, &shared).into()),
     };
-    let call = Call::read(operation, &head, body.to_bytes());
+    let call = Call::read(operation, &head, body);
     let (number, fault) = shared.receive(&call);
     let exchange = Exchange {
         shared,
@@ -65,8 +73,74 @@ pub(super) async fn respond(
     }
 }
 
-/// The operation that a request names, or the answer to one that names none.
-fn find(head: &http::request::Parts, shared: &Shared) -> Result<Operation, Box<Answer>> {
+/// Why a body is not read in whole: the status that says so.
+#[derive(Clone, Copy)]
+enum Unread {
+    BrokenOff = 400,
+    TooLong = 413,
+}
+
+/// Reads a body. One that is too long is read on into nothing for a while: a client that is still sending would lose
+/// the answer with the connection.
+async fn read_whole(mut body: Incoming) -> Result<Bytes, Unread> {
+    let mut whole = BytesMut::new();
+    let mut size = 0_usize;
+    while let Some(frame) = body.frame().await {
+        let Ok(data) = frame.map_err(|_| Unread::BrokenOff)?.into_data() else {
+            continue;
+        };
+        size = size.saturating_add(data.len());
+        if size <= LONGEST_BODY {
+            whole.extend_from_slice(&data);
+        } else if size > LONGEST_LISTENED_TO {
+            break;
+        }
+    }
+    if size > LONGEST_BODY {
+        return Err(Unread::TooLong);
+    }
+    Ok(whole.freeze())
+}
+
+/// What a request asks for that names no operation.
+enum NoOperation {
+    Reset,
+    /// The methods that the path has; none where there is no such path.
+    Unknown(Vec<String>),
+}
+
+fn answer_stray(no_operation: NoOperation, head: &Parts, shared: &Shared) -> Answer {
+    match no_operation {
+        NoOperation::Reset => {
+            let answer = reset(head, shared);
+            shared.tell(&stray(head, &answer));
+            answer
+        }
+        NoOperation::Unknown(methods) => {
+            let answer = match methods.len() {
+                0 => Answer::html(404),
+                _ => Answer::html(405).with(header::ALLOW, methods.join(", ")),
+            };
+            shared.stray(&stray(head, &answer));
+            answer
+        }
+    }
+}
+
+fn stray(head: &Parts, answer: &Answer) -> Stray {
+    Stray {
+        method: head.method.clone(),
+        path: head.uri.path().to_owned(),
+        status: answer.status,
+    }
+}
+
+/// The operation that a request names. A HEAD is a GET whose answer comes without its body.
+fn find(head: &Parts) -> Result<Operation, NoOperation> {
+    let method = match head.method {
+        Method::HEAD => &Method::GET,
+        ref method => method,
+    };
     let path = head.uri.path();
     let path = path.strip_prefix(BASE_PATH).unwrap_or_default();
     let path = path.strip_suffix('/').unwrap_or(path);
@@ -76,14 +150,13 @@ fn find(head: &http::request::Parts, shared: &Shared) -> Result<Operation, Box<A
         .collect();
     if let Some(operation) = operations
         .iter()
-        .find(|operation| operation.method() == head.method)
+        .find(|operation| operation.method() == *method)
     {
         return Ok(*operation);
     }
-    if path == RESET_PATH && head.method == http::Method::POST {
-        return Err(Box::new(reset(head, shared)));
+    if path == RESET_PATH && head.method == Method::POST {
+        return Err(NoOperation::Reset);
     }
-    shared.stray();
     let allowed: Vec<String> = match path {
         RESET_PATH => vec!["POST".to_owned()],
         _ => operations
@@ -91,16 +164,13 @@ fn find(head: &http::request::Parts, shared: &Shared) -> Result<Operation, Box<A
             .map(|operation| operation.method().to_string())
             .collect(),
     };
-    Err(Box::new(match allowed.len() {
-        0 => Answer::html(404),
-        _ => Answer::html(405).with(header::ALLOW, allowed.join(", ")),
-    }))
+    Err(NoOperation::Unknown(allowed))
 }
 
 const RESET_PATH: &str = "/testServerAdmin/reset";
 
 /// The test server's own endpoint: forgets the user named, or else the one who asks.
-fn reset(head: &http::request::Parts, shared: &Shared) -> Answer {
+fn reset(head: &Parts, shared: &Shared) -> Answer {
     let pairs = query_pairs(head.uri.query().unwrap_or_default());
     let named = pairs
         .into_iter()

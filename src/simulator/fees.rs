@@ -114,7 +114,7 @@ fn originator(call: &Call) -> Value {
         "terminalId": "00000000",
         "merchant": {
             "merchantType": "0000",
-            "merchantId": format!("{:0<15}", call.parameter("merchantId").unwrap_or_default()),
+            "merchantId": call.parameter("merchantId").unwrap_or("000000000000000"),
             "merchantName": { "name": "Merchant", "city": "City", "region": "ZA", "country": "ZA" },
         },
     })

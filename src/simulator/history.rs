@@ -8,7 +8,7 @@ use super::{
     answer::{Answer, Problem},
     call::{Call, text},
     outcome::{Outcome, Refusal},
-    shapes::STATUSES,
+    shapes::is_status,
     time,
 };
 
@@ -62,7 +62,7 @@ const TEXTS: &[(&str, &str)] = &[
 impl<'a> Filter<'a> {
     fn read(call: &'a Call) -> Result<Self, Refusal> {
         let status = call.parameter("status");
-        if status.is_some_and(|status| !STATUSES.contains(&status)) {
+        if status.is_some_and(|status| !is_status(status)) {
             return Err(Answer::html(404).into());
         }
         let given =

@@ -36,6 +36,7 @@ mod call;
 mod cancellations;
 mod checks;
 mod customers;
+mod echo;
 mod exchange;
 mod faults;
 mod fees;
@@ -50,6 +51,7 @@ mod routes;
 mod script;
 mod server;
 mod shapes;
+mod stray;
 mod takeover;
 mod time;
 mod updates;
@@ -69,10 +71,11 @@ pub use self::{
     grammar::RuleError,
     records::{Leg, LegState, Order, OrderState},
     script::{Rule, RuleDraft},
+    stray::Stray,
 };
 use self::{
     server::Server,
-    upstream::{Observer, Settings, Shared},
+    upstream::{Observers, Settings, Shared},
 };
 pub use crate::model::Operation;
 
@@ -186,7 +189,7 @@ pub struct Builder {
     address: SocketAddr,
     settings: Settings,
     rules: Vec<Rule>,
-    observer: Option<Observer>,
+    observers: Observers,
 }
 
 impl Default for Builder {
@@ -199,7 +202,7 @@ impl Default for Builder {
                 remembered: usize::MAX,
             },
             rules: Vec::new(),
-            observer: None,
+            observers: Observers::default(),
         }
     }
 }
@@ -238,7 +241,14 @@ impl Builder {
 
     /// Called with each message once it is over: answered, given up by the client, or cut.
     pub fn observe(mut self, observer: impl Fn(&Message) + Send + Sync + 'static) -> Self {
-        self.observer = Some(Box::new(observer));
+        self.observers.message = Some(Box::new(observer));
+        self
+    }
+
+    /// Called with each HTTP request that is no message: an unknown path, a method that a path does not have, a body
+    /// that is too long, a reset.
+    pub fn observe_strays(mut self, observer: impl Fn(&Stray) + Send + Sync + 'static) -> Self {
+        self.observers.stray = Some(Box::new(observer));
         self
     }
 
@@ -247,7 +257,7 @@ impl Builder {
     /// # Errors
     /// The address could not be listened on.
     pub async fn start(self) -> io::Result<Simulator> {
-        let shared = Arc::new(Shared::new(self.settings, self.observer));
+        let shared = Arc::new(Shared::new(self.settings, self.observers));
         for rule in self.rules {
             shared.state().script.add(rule);
         }

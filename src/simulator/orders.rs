@@ -5,10 +5,11 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::{
-    accounts::{Account, Desk, Place, StoredOrder, UNKNOWN},
+    accounts::{Account, Desk, Names, Place, StoredOrder, UNKNOWN},
     answer::{Answer, Problem},
     call::{Call, text},
     customers,
+    echo::echo,
     outcome::{Outcome, Refusal},
     records::{Leg, Order},
     time,
@@ -16,17 +17,6 @@ use super::{
 
 const LARGEST_A_DAY: i64 = 500_000;
 const LARGEST_A_MONTH: i64 = 1_000_000;
-
-/// Members of the request that are for the provider's eyes only.
-const NOT_ECHOED: &[&str] = &[
-    "pin",
-    "recipientDetails",
-    "newCustomer",
-    "fee",
-    "quoteId",
-    "purposeOfRemittance",
-    "recipientRelationship",
-];
 
 /// createOrder: approves an order, which is redeemable once it is confirmed.
 pub(super) fn create(desk: &mut Desk<'_>, call: &Call) -> Outcome {
@@ -36,8 +26,9 @@ pub(super) fn create(desk: &mut Desk<'_>, call: &Call) -> Outcome {
     own_client_id(call)?;
     desk.account.fresh(call)?;
     within_limits(amount(&call.json))?;
-    let profile_id = sender_profile(desk, call)?;
+    let sender = sender(desk, call)?;
     given_institutions(desk, call)?;
+    let profile_id = sender.profile_id(desk, call);
     let order = stored(desk, call, profile_id);
     let answer = approval(desk, call, &order);
     let place = Place::Order(desk.account.orders.len());
@@ -48,17 +39,17 @@ pub(super) fn create(desk: &mut Desk<'_>, call: &Call) -> Outcome {
 
 /// lookupOrder: the state of an order, by its redeem reference or else by its remittance reference.
 pub(super) fn lookup(desk: &mut Desk<'_>, call: &Call) -> Outcome {
-    let redeem = call.parameter("orderRedeemRef");
-    let remittance = call
-        .parameter("remittanceRef")
-        .filter(|_| !desk.provider_quirks);
-    if redeem.is_none() && remittance.is_none() {
+    let names = Names {
+        redeem: call.parameter("orderRedeemRef"),
+        remittance: call
+            .parameter("remittanceRef")
+            .filter(|_| !desk.provider_quirks),
+        ..Names::default()
+    };
+    if names.is_none() {
         return Err(Problem::missing("orderRedeemRef").into());
     }
-    let order = desk
-        .account
-        .order_named(redeem, remittance, None)
-        .ok_or(UNKNOWN)?;
+    let order = desk.account.order_named(&names).ok_or(UNKNOWN)?;
     let order = &desk.account.orders[order];
     Ok(Answer::json(
         200,
@@ -104,15 +95,6 @@ pub(super) fn identifiers(desk: &mut Desk<'_>, call: &Call, institutions: &[&Val
     Value::Array(all)
 }
 
-/// The request as its answer repeats it: all of it but the members named.
-pub(super) fn echo(call: &Call, not_echoed: &[&str]) -> Value {
-    let mut answer = call.json.clone();
-    if let Value::Object(members) = &mut answer {
-        members.retain(|name, _| !not_echoed.contains(&name.as_str()));
-    }
-    answer
-}
-
 /// What the provider's server falls over, all at once.
 fn given_all(call: &Call) -> Result<(), Problem> {
     let is_missing = |name: &&str| call.json.get(*name).is_none();
@@ -154,8 +136,31 @@ fn within_limits(amount: i64) -> Result<(), Problem> {
     }
 }
 
-/// Makes the sender a customer, or finds the customer the sender says to be.
-fn sender_profile(desk: &mut Desk<'_>, call: &Call) -> Result<String, Refusal> {
+/// What the sender is to the provider.
+enum Sender {
+    /// Becomes a customer with this order, and not before it is approved.
+    New,
+    Customer(String),
+    /// Neither new nor with a profile: nothing to check, nothing to remember.
+    Unregistered,
+}
+
+impl Sender {
+    fn profile_id(self, desk: &mut Desk<'_>, call: &Call) -> Option<String> {
+        match self {
+            Sender::New => Some(customers::welcome(
+                desk,
+                &call.json,
+                &call.json["senderDetails"],
+            )),
+            Sender::Customer(profile_id) => Some(profile_id),
+            Sender::Unregistered => None,
+        }
+    }
+}
+
+/// Finds the customer the sender says to be, if one at all.
+fn sender(desk: &Desk<'_>, call: &Call) -> Result<Sender, Refusal> {
     let Some(new_customer) = call.json["newCustomer"].as_bool() else {
         return Err(desk.missing("newCustomer"));
     };
@@ -164,17 +169,13 @@ fn sender_profile(desk: &mut Desk<'_>, call: &Call) -> Result<String, Refusal> {
         if id_number.is_none() {
             return Err(desk.missing("senderDetails.idNumber"));
         }
-        return Ok(customers::welcome(
-            desk,
-            &call.json,
-            &call.json["senderDetails"],
-        ));
+        return Ok(Sender::New);
     }
     let Some(profile_id) = call.text("/customerProfileId") else {
-        return Err(desk.missing("customerProfileId"));
+        return Ok(Sender::Unregistered);
     };
     known_sender(desk, profile_id, id_number)?;
-    Ok(profile_id.to_owned())
+    Ok(Sender::Customer(profile_id.to_owned()))
 }
 
 fn known_sender(desk: &Desk<'_>, profile_id: &str, id_number: Option<&str>) -> Result<(), Refusal> {
@@ -186,7 +187,7 @@ fn known_sender(desk: &Desk<'_>, profile_id: &str, id_number: Option<&str>) -> R
     }
 }
 
-fn stored(desk: &mut Desk<'_>, call: &Call, profile_id: String) -> StoredOrder {
+fn stored(desk: &mut Desk<'_>, call: &Call, profile_id: Option<String>) -> StoredOrder {
     *desk.orders_made += 1;
     let shown = Order {
         number: *desk.orders_made,
@@ -205,7 +206,7 @@ fn stored(desk: &mut Desk<'_>, call: &Call, profile_id: String) -> StoredOrder {
         remittance_ref: None,
         pin_block: call.text("/pin/pinBlock").map(str::to_owned),
         wrong_pins: 0,
-        customer_profile_id: Some(profile_id),
+        customer_profile_id: profile_id,
         told: None,
         request: call.json.clone(),
     }
@@ -223,7 +224,7 @@ fn fresh_reference(desk: &mut Desk<'_>) -> String {
 
 fn approval(desk: &mut Desk<'_>, call: &Call, order: &StoredOrder) -> Answer {
     let id = &order.shown.leg.request_id;
-    let mut body = echo(call, NOT_ECHOED);
+    let mut body = echo(call);
     body["thirdPartyIdentifiers"] = identifiers(
         desk,
         call,

@@ -6,21 +6,14 @@ use super::{
     accounts::{Account, Desk, Place, UNKNOWN},
     answer::{Answer, Problem},
     call::Call,
-    orders::{amount, echo, identifiers, own_client_id},
+    echo::echo,
+    orders::{amount, identifiers, own_client_id},
     outcome::{Outcome, Refusal},
     records::{Leg, OrderState},
 };
 
 /// Wrong PINs that are answered as such; after them the retries are used up.
 const WRONG_PINS: u32 = 3;
-
-/// Members of the request that are for the provider's eyes only.
-const NOT_ECHOED: &[&str] = &[
-    "pin",
-    "recipientDetails",
-    "orderRedeemRef",
-    "cashierComment",
-];
 
 const NOT_REDEEMABLE: Problem = Problem::new("UNABLE_TO_REDEEM", "The order cannot be redeemed");
 const REDEEMED: Problem = Problem::new("ALREADY_REDEEMED", "The order was redeemed before");
@@ -52,11 +45,10 @@ fn given_all(call: &Call) -> Result<(), Problem> {
 /// What an order must be for money to go out on it, or for its PIN to change.
 pub(super) fn redeemable(account: &Account, order: usize) -> Result<(), Problem> {
     let order = &account.orders[order];
-    let told = order.told.as_ref().map(|told| told.status.as_str());
     match order.shown.state() {
         OrderState::Created | OrderState::Reversed | OrderState::Cancelled => Err(NOT_REDEEMABLE),
         OrderState::Confirmed | OrderState::Redeemed if order.shown.is_taken() => Err(REDEEMED),
-        OrderState::Confirmed | OrderState::Redeemed => match told {
+        OrderState::Confirmed | OrderState::Redeemed => match order.told_status() {
             None | Some("UNREDEEMED") => Ok(()),
             Some("REDEEMED") => Err(REDEEMED),
             Some(_) => Err(NOT_REDEEMABLE),
@@ -92,7 +84,7 @@ fn right_pin(desk: &mut Desk<'_>, order: usize, call: &Call) -> Result<(), Refus
 }
 
 fn approve(desk: &mut Desk<'_>, order: usize, call: &Call) -> Answer {
-    let mut body = echo(call, NOT_ECHOED);
+    let mut body = echo(call);
     body["thirdPartyIdentifiers"] = identifiers(desk, call, &[&receiver(desk, order, call)]);
     let id = call.id().unwrap_or_default();
     let shown = desk.account.orders[order].shown_mut();

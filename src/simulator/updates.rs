@@ -1,7 +1,7 @@
 //! Changes to an order that stands: updateOrderPin and updateOrderStatus. Both may come again without harm.
 
 use super::{
-    accounts::{Desk, StatusUpdate, StoredOrder, UNKNOWN},
+    accounts::{Desk, Names, StatusUpdate, StoredOrder, UNKNOWN},
     answer::{Answer, Problem},
     call::Call,
     customers,
@@ -51,13 +51,14 @@ fn is_news(order: &StoredOrder, update: &StatusUpdate) -> bool {
 
 /// The order that the message names, by one of its references.
 fn named(desk: &Desk<'_>, call: &Call) -> Result<usize, Refusal> {
-    let names = ["/orderRedeemRef", "/remittanceRef", "/orderId"].map(|name| call.text(name));
-    if names.iter().all(Option::is_none) {
+    let names = Names {
+        redeem: call.text("/orderRedeemRef"),
+        redeem_alt: call.text("/orderRedeemRefAlt"),
+        remittance: call.text("/remittanceRef"),
+        order_id: call.text("/orderId"),
+    };
+    if names.is_none() {
         return Err(Problem::missing("orderRedeemRef").into());
     }
-    let [redeem, remittance, id] = names;
-    Ok(desk
-        .account
-        .order_named(redeem, remittance, id)
-        .ok_or(UNKNOWN)?)
+    Ok(desk.account.order_named(&names).ok_or(UNKNOWN)?)
 }

@@ -20,10 +20,19 @@ use super::{
     outcome::{Outcome, Refusal},
     routes,
     script::Script,
+    stray::Stray,
 };
 
-/// Called with each message once it is over: answered, given up, or cut.
-pub(super) type Observer = Box<dyn Fn(&Message) + Send + Sync>;
+/// Who is told of what comes in.
+#[derive(Default)]
+pub(super) struct Observers {
+    /// Called with each message once it is over: answered, given up, or cut.
+    pub(super) message: Option<Observer<Message>>,
+    /// Called with each HTTP request that is no message.
+    pub(super) stray: Option<Observer<Stray>>,
+}
+
+type Observer<T> = Box<dyn Fn(&T) + Send + Sync>;
 
 /// What is chosen before the start.
 #[derive(Clone, Copy, Debug)]
@@ -38,7 +47,7 @@ pub(super) struct Settings {
 pub(super) struct Shared {
     state: Mutex<Upstream>,
     changes: watch::Sender<()>,
-    observer: Option<Observer>,
+    observers: Observers,
     late: Mutex<JoinSet<()>>,
 }
 
@@ -57,7 +66,7 @@ pub(super) struct Upstream {
 }
 
 impl Shared {
-    pub(super) fn new(settings: Settings, observer: Option<Observer>) -> Self {
+    pub(super) fn new(settings: Settings, observers: Observers) -> Self {
         let upstream = Upstream {
             accounts: HashMap::new(),
             script: Script::default(),
@@ -72,7 +81,7 @@ impl Shared {
         Shared {
             state: Mutex::new(upstream),
             changes: watch::Sender::new(()),
-            observer,
+            observers,
             late: Mutex::default(),
         }
     }
@@ -102,15 +111,23 @@ impl Shared {
         self.changes.send_replace(());
     }
 
-    /// Books an HTTP request that named no operation.
-    pub(super) fn stray(&self) {
+    /// Books an HTTP request that named no operation, or came with a body that is not read.
+    pub(super) fn stray(&self, stray: &Stray) {
         self.state().strays += 1;
         self.changes.send_replace(());
+        self.tell(stray);
+    }
+
+    /// Tells the observer of an HTTP request that is no message.
+    pub(super) fn tell(&self, stray: &Stray) {
+        if let Some(observer) = &self.observers.stray {
+            observer(stray);
+        }
     }
 
     /// Tells the observer that a message is over.
     pub(super) fn over(&self, number: usize) {
-        let Some(observer) = &self.observer else {
+        let Some(observer) = &self.observers.message else {
             return;
         };
         let message = self.state().message(number).cloned();
