@@ -3,9 +3,9 @@
 //! | answer | a financial request is | an advice is |
 //! |---|---|---|
 //! | 200, 201, 202 with a usable body | approved | delivered |
-//! | 2xx with anything else | unknown | repeated |
+//! | 2xx with anything else, and 204 | unknown | repeated |
 //! | 500, 504, no answer | unknown | repeated |
-//! | 400, 501 | declined | refused |
+//! | 400, 501 | declined | refused; repeated if the body was cut off |
 //! | another status with an `ErrorDetail` | declined | refused |
 //! | 408, 425, 429 without one | unknown | repeated |
 //! | another 4xx without one | declined | repeated |
@@ -148,7 +148,7 @@ pub enum Problem {
         /// The HTTP status.
         status: u16,
     },
-    /// A success that cannot be used.
+    /// An answer whose body cannot be used.
     #[error("HTTP status {status} with a body of {length_bytes} bytes ({content_type}) that {why}")]
     Unusable {
         /// The HTTP status.
@@ -162,7 +162,7 @@ pub enum Problem {
     },
 }
 
-/// What is wrong with the body of a success.
+/// What is wrong with the body of an answer.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Unusable {
@@ -321,12 +321,20 @@ pub(crate) fn of_advice(result: Result<Answer, NoAnswer>, id: AdviceId) -> Advic
         }
     };
     match standing_of(&answer) {
+        // The interface has no such answer to an advice; something on the way may have one to everything.
+        Standing::Success if answer.status == 204 => {
+            AdviceOutcome::Unknown(not_the_service(&answer))
+        }
         Standing::Success => match acknowledgement(&answer, &id.to_string()) {
             Ok(()) => AdviceOutcome::Accepted {
                 status: answer.status,
             },
             Err(why) => AdviceOutcome::Unknown(unusable(&answer, why)),
         },
+        // The part that is missing may say that it is not the advice that is refused.
+        Standing::OwnRefusal if answer.body_end == BodyEnd::CutOff => {
+            AdviceOutcome::Unknown(unusable(&answer, Unusable::CutOff))
+        }
         Standing::OwnRefusal => AdviceOutcome::Refused(Declined::of(&answer)),
         Standing::OwnDoubt => AdviceOutcome::Unknown(server_fault(&answer)),
         Standing::Stranger => AdviceOutcome::Unknown(not_the_service(&answer)),
