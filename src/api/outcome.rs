@@ -409,12 +409,7 @@ fn approval<R: ApprovalMessage>(answer: &Answer, id: &str) -> Result<R, Unusable
 
 /// An advice is acknowledged by an empty body, or by JSON that carries no other id than its own.
 fn acknowledgement(answer: &Answer, id: &str) -> Result<(), Unusable> {
-    check_end(answer)?;
-    if answer.body.trim_ascii().is_empty() {
-        return Ok(());
-    }
-    check_no_error_detail(answer)?;
-    let body: Value = serde_json::from_slice(&answer.body).map_err(|_| Unusable::NotJson)?;
+    let body = empty_or_json(answer)?;
     match body.get("id") {
         None | Some(Value::Null) => Ok(()),
         Some(Value::String(echoed)) if echoed.eq_ignore_ascii_case(id) => Ok(()),
@@ -422,14 +417,27 @@ fn acknowledgement(answer: &Answer, id: &str) -> Result<(), Unusable> {
     }
 }
 
-/// A 204 has no body, and says so much as JSON's `null`.
+/// What a 204 answers has nothing to say, and a body that comes all the same says no more.
 fn query_answer<R: DeserializeOwned>(answer: &Answer, operation: Operation) -> Result<R, Unusable> {
-    if operation.success().contains(&204) && answer.body.trim_ascii().is_empty() {
+    if operation.success().contains(&204) {
+        empty_or_json(answer)?;
         return model::read(b"null")
             .map(|reading| reading.value)
             .map_err(Unusable::Unreadable);
     }
     body_of(answer)
+}
+
+/// The body, `null` where it is empty.
+fn empty_or_json(answer: &Answer) -> Result<Value, Unusable> {
+    check_end(answer)?;
+    check_no_error_detail(answer)?;
+    if answer.body.trim_ascii().is_empty() {
+        return Ok(Value::Null);
+    }
+    let text = String::from_utf8_lossy(&answer.body);
+    let reading = model::read(text.as_bytes()).map_err(|_| Unusable::NotJson)?;
+    Ok(reading.value)
 }
 
 fn body_of<R: DeserializeOwned>(answer: &Answer) -> Result<R, Unusable> {
