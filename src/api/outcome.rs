@@ -457,19 +457,30 @@ fn acknowledgement(answer: &Answer, operation: Operation, id: &str) -> Result<()
     check_end(answer)?;
     let is_documented = operation.success().contains(&answer.status);
     let text = text_of(answer);
-    if text.trim_ascii().is_empty() && is_documented {
-        return Ok(());
-    }
-    serde_json::from_str::<&RawValue>(&text).map_err(|_| Unusable::NotJson)?;
-    // A member that is there twice is ambiguous.
-    let signs = Signs::of(&text).ok_or(Unusable::AnotherId)?;
-    signs.check_no_error()?;
+    let Some(signs) = signs_of_success(&text)? else {
+        return match is_documented {
+            true => Ok(()),
+            false => Err(Unusable::NoId),
+        };
+    };
     match signs.id.map(|id| serde_json::from_str::<String>(id.get())) {
         None if is_documented => Ok(()),
         None => Err(Unusable::NoId),
         Some(Ok(echoed)) if echoed.eq_ignore_ascii_case(id) => Ok(()),
         Some(_) => Err(Unusable::AnotherId),
     }
+}
+
+/// What a success says about itself, if it says anything; an error where it is no success at all.
+fn signs_of_success(text: &str) -> Result<Option<Signs<'_>>, Unusable> {
+    if text.trim_ascii().is_empty() {
+        return Ok(None);
+    }
+    serde_json::from_str::<&RawValue>(text).map_err(|_| Unusable::NotJson)?;
+    // A member that is there twice is ambiguous.
+    let signs = Signs::of(text).ok_or(Unusable::AnotherId)?;
+    signs.check_no_error()?;
+    Ok(Some(signs))
 }
 
 /// What a body says about itself, whatever else it holds: numbers of any size, unknown members.
@@ -500,9 +511,11 @@ impl<'a> Signs<'a> {
     }
 }
 
-/// A 204 has no body, and says so much as JSON's `null`.
+/// What a 204 answers has nothing to say, and a body that comes all the same says no more.
 fn query_answer<R: DeserializeOwned>(answer: &Answer, operation: Operation) -> Result<R, Unusable> {
-    if operation.success().contains(&204) && answer.body.trim_ascii().is_empty() {
+    if operation.success().contains(&204) {
+        check_end(answer)?;
+        signs_of_success(&text_of(answer))?;
         return model::read(b"null")
             .map(|reading| reading.value)
             .map_err(Unusable::Unreadable);

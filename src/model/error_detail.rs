@@ -42,9 +42,11 @@ impl ErrorDetail {
     /// Recognises the service's own word in the body of an error answer.
     ///
     /// Only an object whose `errorType`, `errorMessage` and `id` are all texts is one: gateways and proxies answer errors in
-    /// JSON, too.
+    /// JSON, too. A text in a wrong charset does not keep it from being recognised.
     #[must_use]
     pub fn recognise(body: &[u8]) -> Option<Self> {
+        let body = String::from_utf8_lossy(body);
+        let body = body.as_bytes();
         #[derive(Deserialize)]
         #[serde(rename_all = "camelCase")]
         struct Evidence {

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use money_transfer_retailer::model::ReversalReason;
-use money_transfer_retailer::{OrderOutcome, Problem, Unusable};
+use money_transfer_retailer::model::{OrderStatus, ReversalReason, UpdateOrderStatusRequest};
+use money_transfer_retailer::{OrderOutcome, Problem, QueryError, Unusable};
 
-use crate::raw::answers::{approval, good, json_answer, quote};
+use crate::raw::answers::{answer, approval, good, json_answer, quote};
 use crate::raw::desk::{Desk, SHORT, in_time, quoted};
 use crate::raw::server::{Connection, Received, Upstream};
 use crate::support::order;
@@ -261,14 +261,38 @@ async fn the_body_of_an_answer_that_has_none_is_never_taken_for_the_next_answer(
     .await;
     let desk = Desk::open(&upstream.base_url()).await;
     for number in 1..=20 {
-        let update = money_transfer_retailer::model::UpdateOrderStatusRequest::builder()
-            .update_time("2026-01-31T08:30:00Z".parse().unwrap())
-            .order_redeem_ref("1234567890")
-            .status(money_transfer_retailer::model::OrderStatus::OnHold)
-            .build();
-        desk.till.update_order_status(update).await.unwrap();
+        desk.till.update_order_status(on_hold()).await.unwrap();
         assert_eq!(quoted(&desk.till, number).await, number);
     }
+}
+
+#[tokio::test]
+async fn an_update_is_done_with_each_success_whether_it_has_a_body_or_not() {
+    for (status, body) in [(200, ""), (200, "{\"id\":\"1\"}"), (202, "[]"), (201, " ")] {
+        let upstream = Upstream::answering(move |_| answer(status, "application/json", body)).await;
+        let desk = Desk::open(&upstream.base_url()).await;
+        desk.till.update_order_status(on_hold()).await.unwrap();
+        assert_eq!(upstream.received().len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn an_update_is_in_doubt_with_a_page_or_an_error_for_a_success() {
+    let detail = r#"{"errorType":"FORMAT_ERROR","errorMessage":"no","id":"1"}"#;
+    for (status, body) in [(200, "<html></html>"), (200, detail), (301, "")] {
+        let upstream = Upstream::answering(move |_| answer(status, "application/json", body)).await;
+        let desk = Desk::open(&upstream.base_url()).await;
+        let doubt = desk.till.update_order_status(on_hold()).await.unwrap_err();
+        assert!(matches!(doubt, QueryError::Unanswered { .. }), "{doubt:?}");
+    }
+}
+
+fn on_hold() -> UpdateOrderStatusRequest {
+    UpdateOrderStatusRequest::builder()
+        .update_time("2026-01-31T08:30:00Z".parse().unwrap())
+        .order_redeem_ref("1234567890")
+        .status(OrderStatus::OnHold)
+        .build()
 }
 
 #[tokio::test]
