@@ -60,9 +60,9 @@ pub fn customer_of(id_number: &str) -> CustomerInfoQuery {
     CustomerInfoQuery::builder().id_number(id_number).build()
 }
 
-/// Bounds what a test waits for.
+/// Bounds what a test waits for, to less than a patient till would wait.
 pub async fn in_time<T>(future: impl Future<Output = T>) -> T {
-    tokio::time::timeout(PATIENCE, future).await.unwrap()
+    tokio::time::timeout(PATIENCE / 2, future).await.unwrap()
 }
 
 /// Short, where a test has to see a timeout pass.
