@@ -151,3 +151,24 @@ async fn an_upstream_that_does_not_exist_is_an_outcome_and_not_an_error() {
     let outcome = shop.till.create_order(order()).await.unwrap();
     assert!(matches!(outcome, OrderOutcome::NotSent(_)), "{outcome:?}");
 }
+
+#[tokio::test]
+async fn an_id_that_is_no_random_uuid_is_refused_before_anything_is_sent() {
+    let shop = Shop::open().await;
+    for id in [
+        "00000000-0000-0000-0000-000000000000",
+        "6ba7b810-9dad-11d1-80b4-00c04fd430c8",
+    ] {
+        let mut request = order();
+        request.id = id.parse().unwrap();
+        let refused = shop.till.create_order(request).await.unwrap_err();
+        let RequestError::Invalid { source, .. } = &refused else {
+            panic!("{refused:?}");
+        };
+        assert!(
+            source.iter().any(|violation| violation.path() == "id"),
+            "{source}"
+        );
+    }
+    assert!(shop.upstream.book().is_empty());
+}

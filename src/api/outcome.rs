@@ -88,7 +88,7 @@ impl fmt::Display for Declined {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "HTTP status {}", self.status)?;
         match &self.detail {
-            Some(detail) => write!(f, ", {}: {}", detail.error_type, detail.error_message),
+            Some(detail) => write!(f, ", {detail}"),
             None => Ok(()),
         }
     }

@@ -244,6 +244,13 @@ pub(super) const TWO_LETTERS: Rule = Rule {
     words: "must be two letters",
     holds: |text| exactly::<2>(text) && all(text, |c| c.is_ascii_alphabetic()),
 };
+pub(super) const UUID_V4: Rule = Rule {
+    words: "must be a random UUID (version 4)",
+    holds: |text| {
+        let id = uuid::Uuid::try_parse(text);
+        id.is_ok_and(|id| id.get_version_num() == 4 && id.get_variant() == uuid::Variant::RFC4122)
+    },
+};
 pub(super) const SIXTEEN_HEX_DIGITS: Rule = Rule {
     words: "must be 16 hexadecimal digits",
     holds: |text| exactly::<16>(text) && all(text, |c| c.is_ascii_hexdigit()),

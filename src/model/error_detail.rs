@@ -76,14 +76,44 @@ impl fmt::Debug for ErrorDetail {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ErrorDetail")
             .field("error_type", &self.error_type)
-            .field("error_message", &self.error_message)
+            .field("error_message", &without_numbers(&self.error_message))
             .field("id", &self.id)
             .field("original_id", &self.original_id)
             .field("detail_message", &self.detail_message.as_ref().map(shape))
             .field("provider_error_code", &self.provider_error_code)
-            .field("provider_error_message", &self.provider_error_message)
+            .field(
+                "provider_error_message",
+                &self.provider_error_message.as_deref().map(without_numbers),
+            )
             .finish()
     }
+}
+
+/// The type and the message, safe to log: a long number in the message is masked.
+impl fmt::Display for ErrorDetail {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let message = without_numbers(&self.error_message);
+        write!(f, "{}: {message}", self.error_type)
+    }
+}
+
+/// The shortest run of digits that could be a part of somebody's number.
+const LONG_NUMBER_DIGITS: usize = 5;
+
+/// The text with `***` for every long number: some servers say whose number it was that they did not
+/// like.
+fn without_numbers(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(start) = rest.find(|c: char| c.is_ascii_digit()) {
+        let digits = rest[start..].find(|c: char| !c.is_ascii_digit());
+        let end = digits.map_or(rest.len(), |digits| start + digits);
+        let is_long = end - start >= LONG_NUMBER_DIGITS;
+        shown += &rest[..start];
+        shown += if is_long { "***" } else { &rest[start..end] };
+        rest = &rest[end..];
+    }
+    shown + rest
 }
 
 fn shape(value: &Value) -> &'static str {

@@ -1,6 +1,6 @@
 //! The fields that all seven transaction messages share (`Transaction` on the wire).
 
-use super::check::Rules;
+use super::check::{Rules, UUID_V4};
 use super::defaults::Parties;
 use super::originator::{Institution, Originator};
 use super::slip::SlipData;
@@ -74,6 +74,7 @@ macro_rules! transaction_message {
         impl super::transaction::TransactionMessage for $name {
             fn header(&self) -> super::transaction::Header<'_> {
                 super::transaction::Header {
+                    id: self.id.to_string(),
                     time: self.time.as_ref(),
                     originator: self.originator.as_ref(),
                     client: self.client.as_ref(),
@@ -123,6 +124,7 @@ pub(crate) trait TransactionMessage {
 
 /// The shared fields that have rules.
 pub(crate) struct Header<'a> {
+    pub(super) id: String,
     pub(super) time: Option<&'a Timestamp>,
     pub(super) originator: Option<&'a Originator>,
     pub(super) client: Option<&'a Institution>,
@@ -134,6 +136,7 @@ pub(crate) struct Header<'a> {
 
 impl Header<'_> {
     pub(super) fn inspect(&self, rules: &mut Rules) {
+        rules.optional_text("id", Some(&self.id), &[UUID_V4]);
         rules.required("time", self.time.is_some());
         rules.required_part("originator", self.originator);
         rules.required_part("client", self.client);
