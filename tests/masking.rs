@@ -101,6 +101,18 @@ fn no_query_shows_a_secret() {
         .build();
     let shown = format!("{lookup:?} {customer:?} {fees:?} {history:?}");
     assert!(!shown.contains(SECRET), "{shown}");
+
+    let parameters = [
+        lookup.to_query_pairs(),
+        customer.to_query_pairs(),
+        fees.to_query_pairs(),
+        history.to_query_pairs(),
+    ];
+    let shown = format!("{parameters:?}");
+    assert!(!shown.contains(SECRET), "{shown}");
+    let secrets = parameters.iter().flatten();
+    let secrets = secrets.filter(|(_, value)| value.expose() == SECRET);
+    assert_eq!(secrets.count(), 7);
 }
 
 #[test]

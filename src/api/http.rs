@@ -13,8 +13,6 @@ use std::time::Duration;
 use bytes::Bytes;
 use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
 use reqwest::{Client, ClientBuilder, Proxy, Response, redirect, retry};
-
-#[cfg(feature = "rustls")]
 use zeroize::Zeroizing;
 
 use super::body::BodyBuffer;
@@ -23,6 +21,7 @@ use super::outcome::NotSentReason;
 use super::settings::{ClientIdentity, NoCertificate};
 use super::settings::{HttpSettings, HttpSetupError};
 use super::{Answer, BodyEnd, Call, Credentials, Exchange, NoAnswer, NotSent, Transport};
+use crate::model::Sensitive;
 
 /// How much room is made for an answer before any of it is read.
 const READY_BYTES: usize = 64 * 1024;
@@ -50,16 +49,30 @@ impl HttpTransport {
         })
     }
 
-    async fn send(&self, call: Call) -> Result<Answer, NoAnswer> {
-        let mut url = format!("{}{}", self.base, call.operation.path());
+    /// Where `call` goes, with its query: our copy of it is wiped when dropped.
+    fn url(&self, call: &Call) -> Zeroizing<String> {
+        let end = self.base.len() + call.operation.path().len();
+        let mut url = String::with_capacity(end + most_query_bytes(&call.query));
+        url.push_str(&self.base);
+        url.push_str(call.operation.path());
         if !call.query.is_empty() {
-            let mut query = url::form_urlencoded::Serializer::new(String::new());
-            query.extend_pairs(&call.query);
-            url = format!("{url}?{}", query.finish());
+            url.push('?');
+            let mut query = url::form_urlencoded::Serializer::for_suffix(url, end + 1);
+            query.extend_pairs(
+                call.query
+                    .iter()
+                    .map(|(name, value)| (*name, value.expose())),
+            );
+            url = query.finish();
         }
+        Zeroizing::new(url)
+    }
+
+    async fn send(&self, call: Call) -> Result<Answer, NoAnswer> {
+        let url = self.url(&call);
         let mut request = self
             .client
-            .request(call.operation.method(), url)
+            .request(call.operation.method(), url.as_str())
             .basic_auth(self.credentials.user(), Some(self.credentials.password()))
             .header(ACCEPT, "application/json")
             .timeout(call.timeout);
@@ -75,6 +88,15 @@ impl Transport for HttpTransport {
     fn exchange(&self, call: Call) -> Exchange<'_> {
         Box::pin(self.send(call))
     }
+}
+
+/// Room for a query however much of it has to be escaped: a text that grows leaves copies behind.
+fn most_query_bytes(query: &[(&'static str, Sensitive)]) -> usize {
+    const ESCAPED_BYTES: usize = "%20".len();
+    let pairs = query.iter();
+    pairs
+        .map(|(name, value)| "?=".len() + name.len() + ESCAPED_BYTES * value.expose().len())
+        .sum()
 }
 
 fn client(settings: &HttpSettings) -> Result<Client, HttpSetupError> {
@@ -320,5 +342,19 @@ impl fmt::Debug for HttpTransport {
             .field("base", &self.base)
             .field("credentials", &self.credentials)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn there_is_room_for_a_query_that_is_escaped_all_over() {
+        let query = [("idNumber", "ü/+&%"), ("receiverId", ""), ("status", "a b")]
+            .map(|(name, value)| (name, Sensitive::from(value)));
+        let mut written = url::form_urlencoded::Serializer::new(String::new());
+        written.extend_pairs(query.iter().map(|(name, value)| (*name, value.expose())));
+        assert!(written.finish().len() <= most_query_bytes(&query));
     }
 }

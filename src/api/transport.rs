@@ -7,13 +7,13 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::model::Operation;
+use crate::model::{Operation, Sensitive};
 
 /// A message on its way to the upstream.
 pub(crate) struct Call {
     pub(crate) operation: Operation,
-    /// Query parameters by their wire names. They may hold identity numbers: never shown.
-    pub(crate) query: Vec<(&'static str, String)>,
+    /// Query parameters by their wire names. They may hold identity numbers: never shown, wiped when dropped.
+    pub(crate) query: Vec<(&'static str, Sensitive)>,
     /// The JSON body. It may hold a PIN block: never shown.
     pub(crate) body: Option<Bytes>,
     /// How long the whole exchange may take.
@@ -34,7 +34,7 @@ impl Call {
     /// A message that is all in its query parameters.
     pub(crate) fn with_query(
         operation: Operation,
-        query: Vec<(&'static str, String)>,
+        query: Vec<(&'static str, Sensitive)>,
         timeout: Duration,
     ) -> Call {
         Call {

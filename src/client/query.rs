@@ -14,7 +14,7 @@ use tokio::time::{Instant, sleep};
 use super::{Client, QueryError};
 use crate::api::outcome::{QueryOutcome, of_query};
 use crate::api::{Call, json_body};
-use crate::model::{Check, Fill, Operation};
+use crate::model::{Check, Fill, Operation, Sensitive};
 
 /// What repeating has to know of a query or an update.
 pub(super) trait Query: Fill + Check {
@@ -28,7 +28,7 @@ pub(super) trait Query: Fill + Check {
 /// What a query or an update sends.
 #[derive(Clone)]
 pub(super) enum Content {
-    Parameters(Vec<(&'static str, String)>),
+    Parameters(Vec<(&'static str, Sensitive)>),
     Body(Bytes),
 }
 

@@ -68,9 +68,9 @@ pub struct CustomerInfoQuery {
 }
 
 impl CustomerInfoQuery {
-    /// Names and values of the parameters, not yet percent-encoded. They hold the identity number: not for logs.
+    /// Names and values of the parameters, not yet percent-encoded.
     #[must_use]
-    pub fn to_query_pairs(&self) -> Vec<(&'static str, String)> {
+    pub fn to_query_pairs(&self) -> Vec<(&'static str, Sensitive)> {
         let mut pairs = Pairs::default();
         pairs.secret("idNumber", Some(&self.id_number));
         pairs.text("idType", self.id_type.as_ref());
@@ -137,9 +137,9 @@ pub struct OrderHistoryQuery {
 }
 
 impl OrderHistoryQuery {
-    /// Names and values of the parameters, not yet percent-encoded. They may hold an account number: not for logs.
+    /// Names and values of the parameters, not yet percent-encoded.
     #[must_use]
-    pub fn to_query_pairs(&self) -> Vec<(&'static str, String)> {
+    pub fn to_query_pairs(&self) -> Vec<(&'static str, Sensitive)> {
         let mut pairs = Pairs::default();
         pairs.text("customerProfileId", Some(&self.customer_profile_id));
         pairs.text("receiverId", self.receiver_id.as_ref());

@@ -7,6 +7,7 @@ use super::currency::Currency;
 use super::decimal::Decimal;
 use super::defaults::{Defaults, Fill, set_absent};
 use super::query::Pairs;
+use super::sensitive::Sensitive;
 
 /// Asks for an exchange rate: the parameters of getExchangeRate.
 #[derive(Debug, Clone, PartialEq, Eq, bon::Builder)]
@@ -26,7 +27,7 @@ pub struct ExchangeRateQuery {
 impl ExchangeRateQuery {
     /// Names and values of the parameters, not yet percent-encoded.
     #[must_use]
-    pub fn to_query_pairs(&self) -> Vec<(&'static str, String)> {
+    pub fn to_query_pairs(&self) -> Vec<(&'static str, Sensitive)> {
         let mut pairs = Pairs::default();
         pairs.text("fromCurrency", Some(&self.from_currency.numeric()));
         pairs.text("toCurrency", Some(&self.to_currency.numeric()));

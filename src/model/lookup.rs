@@ -32,9 +32,9 @@ pub struct LookupOrderQuery {
 }
 
 impl LookupOrderQuery {
-    /// Names and values of the parameters, not yet percent-encoded. They hold references: not for logs.
+    /// Names and values of the parameters, not yet percent-encoded.
     #[must_use]
-    pub fn to_query_pairs(&self) -> Vec<(&'static str, String)> {
+    pub fn to_query_pairs(&self) -> Vec<(&'static str, Sensitive)> {
         let mut pairs = Pairs::default();
         pairs.secret("orderRedeemRef", self.order_redeem_ref.as_ref());
         pairs.secret("remittanceRef", self.remittance_ref.as_ref());

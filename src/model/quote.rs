@@ -35,10 +35,9 @@ pub struct FeeQuoteQuery {
 }
 
 impl FeeQuoteQuery {
-    /// Names and values of the parameters, not yet percent-encoded. They may hold identity and telephone numbers: not for
-    /// logs.
+    /// Names and values of the parameters, not yet percent-encoded.
     #[must_use]
-    pub fn to_query_pairs(&self) -> Vec<(&'static str, String)> {
+    pub fn to_query_pairs(&self) -> Vec<(&'static str, Sensitive)> {
         let mut pairs = Pairs::default();
         pairs.text("amount", Some(&self.amount));
         pairs.text("amountIncludesFee", Some(&self.amount_includes_fee));
