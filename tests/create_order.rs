@@ -53,7 +53,7 @@ async fn a_confirmed_order_can_be_looked_up_and_redeemed() {
         .build();
     let found = shop.till.lookup_order(query).await.unwrap();
     assert_eq!(found.status, Some(OrderStatus::Unredeemed));
-    assert_eq!(found.amount.minor_units, 79_995);
+    assert_eq!(found.amount.unwrap().minor_units, 79_995);
 }
 
 #[tokio::test]

@@ -82,10 +82,149 @@ fn a_malformed_part_takes_as_little_with_it_as_possible() {
 #[test]
 fn one_broken_order_does_not_hide_the_others_of_a_history() {
     let order = json!({"amount": {"amount": 1, "currency": "710"}});
-    let history = json!({"orders": [order, {"amount": "?"}, order, {"status": "REDEEMED"}]});
+    let history = json!({"orders": [order, {"amount": "?"}, order, {"orderId": "1"}]});
     let reading = read::<OrderHistoryResponse>(history.to_string().as_bytes()).unwrap();
     assert_eq!(reading.value.orders.len(), 2);
     assert_eq!(reading.skipped, ["orders[1]", "orders[3]"]);
+}
+
+#[test]
+fn the_status_of_an_order_is_read_without_its_amount() {
+    for (amount, skipped) in [
+        ("", ""),
+        (r#","amount":null"#, ""),
+        (r#","amount":"much""#, "amount"),
+        (r#","amount":{"currency":"710"}"#, "amount"),
+    ] {
+        let order = format!(r#"{{"status":"REDEEMED"{amount}}}"#);
+        let reading = read::<LookupOrderResponse>(order.as_bytes()).unwrap();
+        assert_eq!(reading.value.status, Some(OrderStatus::Redeemed), "{order}");
+        assert_eq!(reading.value.amount, None, "{order}");
+        assert_eq!(reading.skipped.join(""), skipped, "{order}");
+
+        let history = format!(r#"{{"orders":[{order}]}}"#);
+        let history = read::<OrderHistoryResponse>(history.as_bytes()).unwrap();
+        assert_eq!(history.value.orders, [reading.value]);
+    }
+}
+
+#[test]
+fn an_answer_with_neither_status_nor_amount_is_no_order() {
+    for nothing in [
+        "{}",
+        r#"{"amount":"?"}"#,
+        r#"{"orderId":"1","status":null}"#,
+    ] {
+        match read::<LookupOrderResponse>(nothing.as_bytes()) {
+            Err(Unreadable::Missing { path }) => assert_eq!(path, "amount", "{nothing}"),
+            other => panic!("{nothing}: {other:?}"),
+        }
+    }
+}
+
+#[test]
+fn an_originator_without_institution_or_merchant_keeps_the_rest_and_is_not_sent() {
+    for parties in [
+        "",
+        r#","institution":null,"merchant":null"#,
+        r#","merchant":null"#,
+    ] {
+        let response = read_approval(
+            &format!(r#","originator":{{"terminalId":"12345678","operatorId":"Zoe"{parties}}}"#),
+            &[],
+        );
+        let originator = response.originator.unwrap();
+        assert_eq!(originator.terminal_id, "12345678");
+        assert_eq!(originator.operator_id.as_deref(), Some("Zoe"));
+        assert_eq!(violated(&originator), ["institution", "merchant"]);
+    }
+    let response = read_approval(
+        r#","originator":{"institution":5,"terminalId":"12345678"}"#,
+        &["originator.institution"],
+    );
+    assert_eq!(response.originator.unwrap().terminal_id, "12345678");
+}
+
+#[test]
+fn an_account_without_a_type_keeps_its_number_and_is_not_sent() {
+    for kind in ["", r#","type":null"#] {
+        let response = read_approval(
+            &format!(r#","senderDetails":{{"accountDetails":{{"accountId":"7"{kind}}}}}"#),
+            &[],
+        );
+        let account = response.sender_details.unwrap().account_details.unwrap();
+        assert_eq!(
+            (account.account_id.expose(), &account.kind),
+            ("7", &None::<AccountKind>)
+        );
+        assert_eq!(violated(&account), ["type"]);
+        assert_eq!(
+            serde_json::to_value(&account).unwrap(),
+            json!({"accountId": "7"})
+        );
+    }
+}
+
+fn violated(part: &impl Check) -> Vec<String> {
+    let violations = part.check().err().into_iter().flatten();
+    violations
+        .map(|violation| violation.path().to_owned())
+        .collect()
+}
+
+#[test]
+fn a_fee_quote_that_lacks_an_amount_takes_nothing_else_with_it() {
+    let one = r#"{"amount":1,"currency":"710"}"#;
+    for missing in [
+        "",
+        r#","totalAmount":null"#,
+        r#","totalAmount":{"amount":1}"#,
+    ] {
+        let quoted = format!(
+            r#"{{"quoteId":"Q","feeQuote":{{"feeAmount":{one},"transferAmount":{one}{missing}}}}}"#
+        );
+        let reading = read::<FeeQuoteResponse>(quoted.as_bytes()).unwrap();
+        assert_eq!(reading.value.quote_id.as_deref(), Some("Q"));
+        assert_eq!(reading.value.fee_quote, None);
+        assert_eq!(reading.skipped, ["feeQuote"], "{quoted}");
+    }
+}
+
+#[test]
+fn a_whole_number_may_be_written_with_a_fraction_of_zero() {
+    let read_amount = |written: &str| {
+        let money = format!(r#"{{"amount":{written},"currency":"710"}}"#);
+        serde_json::from_str::<Money>(&money).map(|money| money.minor_units)
+    };
+    for (written, amount) in [
+        ("79995.0", 79_995),
+        ("79995.000", 79_995),
+        ("-5.0", -5),
+        ("0.0", 0),
+        ("7.9995e4", 79_995),
+        ("9007199254740991.0", 9_007_199_254_740_991),
+        ("9223372036854775807", i64::MAX),
+        ("-9223372036854775808", i64::MIN),
+    ] {
+        assert_eq!(read_amount(written).unwrap(), amount, "{written}");
+    }
+    for wrong in [
+        "79995.5",
+        "0.1",
+        // From here on a floating-point number would be another amount.
+        "9007199254740993.0",
+        "1e300",
+        "9223372036854775808",
+        r#""79995""#,
+        "true",
+    ] {
+        assert!(read_amount(wrong).is_err(), "{wrong}");
+    }
+    let response = read_approval(r#","slipData":{"slipWidth":40.0}"#, &[]);
+    assert_eq!(response.slip_data.unwrap().slip_width, Some(40));
+    let too_wide = r#","slipData":{"slipWidth":4294967296.0}"#;
+    read_approval(too_wide, &["slipData.slipWidth"]);
+    read_approval(r#","slipData":{"slipWidth":null}"#, &[]);
 }
 
 #[test]

@@ -141,7 +141,10 @@ impl Answer for LookupOrderResponse {
             .status
             .as_ref()
             .map_or("no status", |status| status.as_str());
-        format!("{status}, {}", self.amount)
+        match &self.amount {
+            Some(amount) => format!("{status}, {amount}"),
+            None => format!("{status}, no amount"),
+        }
     }
 
     fn references(&self) -> Vec<&Sensitive> {

@@ -27,9 +27,10 @@ pub struct Account {
     /// `accountId`: the account number, IBAN or wallet number; required.
     #[serde(default, deserialize_with = "absent::or_default")]
     pub account_id: Sensitive,
-    /// `type`: how the account is addressed; required.
-    #[serde(rename = "type")]
-    pub kind: AccountKind,
+    /// `type`: how the account is addressed; required. `None` only where an answer lacks it.
+    #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
+    #[builder(required, with = Some)]
+    pub kind: Option<AccountKind>,
     /// `routingCode`: the bank's branch or routing code; `BANK` only.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub routing_code: Option<String>,
@@ -47,7 +48,8 @@ pub struct Account {
 impl Check for Account {
     fn inspect(&self, rules: &mut Rules) {
         rules.required_text("accountId", self.account_id.expose(), &[]);
-        rules.required_text("type", self.kind.as_str(), &[]);
+        let kind = self.kind.as_ref().map_or("", AccountKind::as_str);
+        rules.required_text("type", kind, &[]);
     }
 }
 

@@ -133,6 +133,11 @@ impl Rules {
         self.optional_part(name, part);
     }
 
+    /// A part that is empty where it is absent: told as one thing that is missing, not as all the texts in it.
+    pub(super) fn filled_part<T: Check + Default + PartialEq>(&mut self, name: &str, part: &T) {
+        self.required_part(name, Some(part).filter(|part| **part != T::default()));
+    }
+
     pub(super) fn elements(&mut self, name: &str, elements: &[impl Check]) {
         self.within(name, |rules| {
             for (index, element) in elements.iter().enumerate() {

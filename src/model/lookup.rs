@@ -77,13 +77,16 @@ impl Check for LookupOrderQuery {
 
 /// What has become of an order: lookupOrder, `MoneyTransferLookupResponse` on the wire; also one entry of a customer's
 /// order history.
+///
+/// Readable when it holds an amount or a status: an answer without either says nothing of the order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, bon::Builder)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", try_from = "Found")]
 #[builder(on(String, into), on(Sensitive, into))]
 #[non_exhaustive]
 pub struct LookupOrderResponse {
-    /// `amount`: what the recipient gets or got, in minor units.
-    pub amount: Money,
+    /// `amount`: what the recipient gets or got, in minor units; required on the wire, but the status counts without it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub amount: Option<Money>,
     /// `status`: what has become of it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub status: Option<OrderStatus>,
@@ -108,4 +111,45 @@ pub struct LookupOrderResponse {
     /// `orderId`: the provider's name for the order.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub order_id: Option<String>,
+}
+
+/// What an answer holds, before anybody looked whether it says anything.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Found {
+    amount: Option<Money>,
+    status: Option<OrderStatus>,
+    status_description: Option<String>,
+    originator: Option<Originator>,
+    receiver: Option<Institution>,
+    settlement_entity: Option<Institution>,
+    order_redeem_ref: Option<Sensitive>,
+    order_redeem_ref_alt: Option<Sensitive>,
+    order_id: Option<String>,
+}
+
+/// Worded like the error for a missing field, so that [`read()`](super::read()) can name the place.
+#[derive(Debug, thiserror::Error)]
+#[error("missing field `amount`, and `status` too")]
+struct NothingSaid;
+
+impl TryFrom<Found> for LookupOrderResponse {
+    type Error = NothingSaid;
+
+    fn try_from(found: Found) -> Result<Self, Self::Error> {
+        if found.amount.is_none() && found.status.is_none() {
+            return Err(NothingSaid);
+        }
+        Ok(Self {
+            amount: found.amount,
+            status: found.status,
+            status_description: found.status_description,
+            originator: found.originator,
+            receiver: found.receiver,
+            settlement_entity: found.settlement_entity,
+            order_redeem_ref: found.order_redeem_ref,
+            order_redeem_ref_alt: found.order_redeem_ref_alt,
+            order_id: found.order_id,
+        })
+    }
 }

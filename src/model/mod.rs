@@ -35,7 +35,7 @@
 //! | `originator`, `person`, `account`, `pin`, `amounts`, `slip`, `third_party` | the parts of messages |
 //! | `error_detail` | what the service says when it says no |
 //! | `defaults`, `check` | what happens to a message before it is sent |
-//! | `read`, `absent`, `json_span` | what happens to an answer after it came |
+//! | `read`, `absent`, `whole`, `json_span` | what happens to an answer after it came |
 //!
 //! # Invariants
 //! 1. `Debug` of every type here is safe to log: no name, number, reference, PIN or printed line shows.
@@ -82,6 +82,7 @@ mod status_update;
 mod third_party;
 mod timestamp;
 mod transaction;
+mod whole;
 mod wire_enum;
 
 pub use account::{Account, AccountKind};

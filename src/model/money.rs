@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::check::{Check, Rules};
 use super::currency::Currency;
+use super::whole;
 use super::wire_enum::wire_enum;
 
 /// An amount of money in minor units, for ZAR in cents (`LedgerAmount` on the wire).
@@ -21,7 +22,7 @@ use super::wire_enum::wire_enum;
 #[non_exhaustive]
 pub struct Money {
     /// `amount`: minor units of the currency.
-    #[serde(rename = "amount")]
+    #[serde(rename = "amount", deserialize_with = "whole::number")]
     pub minor_units: i64,
     /// `currency`: three digits on the wire.
     pub currency: Currency,

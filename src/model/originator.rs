@@ -45,12 +45,14 @@ impl Check for Institution {
 #[builder(on(String, into))]
 #[non_exhaustive]
 pub struct Originator {
-    /// `institution`: the retailer.
+    /// `institution`: the retailer; required. Empty where an answer lacks it.
+    #[serde(default, deserialize_with = "absent::or_default")]
     pub institution: Institution,
     /// `terminalId`: the till, exactly 8 characters.
     #[serde(default, deserialize_with = "absent::or_default")]
     pub terminal_id: String,
-    /// `merchant`: the shop.
+    /// `merchant`: the shop; required. Empty where an answer lacks it.
+    #[serde(default, deserialize_with = "absent::or_default")]
     pub merchant: Merchant,
     /// `operatorId`: the cashier, at most 30 characters.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -59,9 +61,9 @@ pub struct Originator {
 
 impl Check for Originator {
     fn inspect(&self, rules: &mut Rules) {
-        rules.part("institution", &self.institution);
+        rules.filled_part("institution", &self.institution);
         rules.required_text("terminalId", &self.terminal_id, &[EXACTLY_8]);
-        rules.part("merchant", &self.merchant);
+        rules.filled_part("merchant", &self.merchant);
         rules.optional_text("operatorId", self.operator_id.as_deref(), &[AT_MOST_30]);
     }
 }
@@ -87,7 +89,7 @@ impl Check for Merchant {
     fn inspect(&self, rules: &mut Rules) {
         rules.required_text("merchantType", &self.merchant_type, &[FOUR_DIGITS]);
         rules.required_text("merchantId", &self.merchant_id, &[EXACTLY_15]);
-        rules.part("merchantName", &self.merchant_name);
+        rules.filled_part("merchantName", &self.merchant_name);
     }
 }
 

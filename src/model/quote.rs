@@ -160,6 +160,9 @@ pub struct FeeQuoteResponse {
 }
 
 /// The amounts of a fee quote (`FeeQuote` on the wire), in minor units.
+///
+/// All three or none: a price of which a part is unreadable is no price. Such a quote is left out of the response and named
+/// in [`Reading::skipped`](super::Reading), and the response around it is read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, bon::Builder)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]

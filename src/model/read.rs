@@ -10,7 +10,7 @@
 //!
 //! # Invariants
 //! 1. Bytes outside the parts that were left out stay as they are.
-//! 2. A required part (`id`, `amount`) is never left out: without it the message is unreadable.
+//! 2. What a message is nothing without (`id` and `amount` of an approval) is never left out: it is unreadable then.
 //! 3. No error quotes what was received: paths, lines and columns only.
 //! 4. Nested input never deepens the stack: depth is measured before anything is parsed.
 

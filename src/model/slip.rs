@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::absent;
 use super::check::{Check, ISSUER_REFERENCE, Rules};
 use super::sensitive::Sensitive;
+use super::whole;
 
 /// What to print for the customer (`SlipData` on the wire).
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, bon::Builder)]
@@ -21,7 +22,11 @@ pub struct SlipData {
     #[builder(default)]
     pub message_lines: Vec<SlipLine>,
     /// `slipWidth`: characters per line that the lines were made for.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "whole::optional",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub slip_width: Option<i32>,
     /// `issuerReference`: 1 to 40 capital letters and digits. Masked, as an issuer may print the redeem reference here.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -162,9 +162,10 @@ pub(super) async fn order_history(walk: &mut Walk) -> Walked {
 
 fn is_it(found: &LookupOrderResponse, order: &Order) -> bool {
     let same_ref = |other: &Sensitive| *other == order.redeem_ref;
+    let same_amount = |other: &Money| same(other, &order.sale.amount);
     found.order_redeem_ref.as_ref().is_none_or(same_ref)
         && found.status == Some(OrderStatus::Unredeemed)
-        && same(&found.amount, &order.sale.amount)
+        && found.amount.as_ref().is_some_and(same_amount)
 }
 
 pub(super) async fn orders_as_left(walk: &mut Walk) -> Walked {

@@ -104,7 +104,11 @@ impl Walk {
         let words = format!("{}, {amount}", alternatives(accepted));
         let expected = Expectation::answer(words, |found: &LookupOrderResponse| {
             let status = found.status.as_ref();
-            status.is_some_and(|status| accepted.contains(status)) && same(&found.amount, amount)
+            status.is_some_and(|status| accepted.contains(status))
+                && found
+                    .amount
+                    .as_ref()
+                    .is_some_and(|found| same(found, amount))
         });
         let query = lookup(&order.redeem_ref);
         self.step(what, query, expected.in_time()).await?;
