@@ -21,6 +21,7 @@ pub struct ParseCurrencyError;
 ///
 /// let rand: Currency = "ZAR".parse()?;
 /// assert_eq!(rand, "710".parse()?);
+/// assert_eq!(rand, "zar".parse()?);
 /// assert_eq!(rand, Currency::ZAR);
 /// assert_eq!(rand.numeric(), "710");
 /// # Ok::<(), money_transfer_retailer::model::ParseCurrencyError>(())
@@ -65,15 +66,17 @@ impl Currency {
         }
     }
 
-    /// The symbol that people write, where there is one.
+    /// The symbol that people write, where it is that of no other currency and nobody could take it for another's.
+    ///
+    /// That is so for a few only: `$`, `£`, `¥`, `kr` and many others belong to several currencies.
     #[must_use]
-    pub fn symbol(&self) -> Option<String> {
-        const NO_SYMBOL: &str = "¤";
-        match &self.0 {
-            Code::Iso(iso) => {
-                Some(iso.symbol().symbol).filter(|symbol| symbol != NO_SYMBOL && !symbol.is_empty())
-            }
-            Code::Unknown(_) => None,
+    pub fn symbol(&self) -> Option<&'static str> {
+        match self.letters()? {
+            "ZAR" => Some("R"),
+            "EUR" => Some("€"),
+            "INR" => Some("₹"),
+            "NGN" => Some("₦"),
+            _ => None,
         }
     }
 
@@ -101,12 +104,12 @@ fn is_three_digits(text: &str) -> bool {
     text.len() == 3 && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// Takes the letters of ISO 4217 or any three digits.
+/// Takes the letters of ISO 4217, large or small, or any three digits.
 impl FromStr for Currency {
     type Err = ParseCurrencyError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match iso_currency::Currency::from_code(text) {
+        match iso_currency::Currency::from_code(&text.to_ascii_uppercase()) {
             Some(iso) => Ok(Self(Code::Iso(iso))),
             None if is_three_digits(text) => Ok(Self::from_wire(text)),
             None => Err(ParseCurrencyError),

@@ -16,6 +16,8 @@ use super::wire_enum::wire_enum;
 ///
 /// assert_eq!(Money::zar(79_995).to_string(), "R 799.95");
 /// assert_eq!(Money::new(-5, Currency::ZAR).to_string(), "-R 0.05");
+/// assert_eq!(Money::new(1_000, "USD".parse()?).to_string(), "USD 10.00");
+/// # Ok::<(), money_transfer_retailer::model::ParseCurrencyError>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -56,7 +58,7 @@ impl Money {
     }
 }
 
-/// For people: `R 799.95`, the letters where there is no symbol, plain minor units where the currency is unknown.
+/// For people: `R 799.95`, the letters where no symbol is the currency's alone (`USD 10.00`), plain minor units where the currency is unknown.
 impl fmt::Display for Money {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Some(exponent) = self.currency.exponent() else {
@@ -66,10 +68,8 @@ impl fmt::Display for Money {
                 self.minor_units, self.currency
             );
         };
-        let name = self
-            .currency
-            .symbol()
-            .unwrap_or_else(|| self.currency.to_string());
+        let letters = self.currency.letters().unwrap_or_default();
+        let name = self.currency.symbol().unwrap_or(letters);
         let sign = if self.minor_units < 0 { "-" } else { "" };
         let units = self.minor_units.unsigned_abs();
         let per_major = 10_u64.pow(u32::from(exponent));
