@@ -7,7 +7,9 @@ mod support;
 use std::error::Error;
 use std::time::Duration;
 
-use money_transfer_retailer::model::{CreateOrderRequest, Institution, Money, PersonalDetails};
+use money_transfer_retailer::model::{
+    CreateOrderRequest, Institution, Money, PersonalDetails, SlipData, SlipLine,
+};
 use money_transfer_retailer::{
     Client, Credentials, HttpSetupError, OpenError, OrderOutcome, RequestError, RetryPolicy,
 };
@@ -128,6 +130,37 @@ async fn an_invalid_request_lists_every_violation_and_is_neither_sent_nor_stored
     assert!(paths.contains(&"senderDetails.contactNumber"), "{paths:?}");
     assert!(paths.contains(&"senderDetails.nationality"), "{paths:?}");
     assert!(!format!("{refused:?} {source}").contains("not a number"));
+    assert!(shop.upstream.book().is_empty());
+}
+
+/// JSON writes what is not finite as `null`.
+#[tokio::test]
+async fn a_scale_factor_that_is_not_finite_is_refused_with_its_place() {
+    let shop = Shop::open().await;
+    let infinite = SlipLine::builder()
+        .text("")
+        .font_width_scale_factor(1.5)
+        .font_height_scale_factor(f64::NEG_INFINITY)
+        .build();
+    let no_number = SlipLine::builder()
+        .text("")
+        .font_width_scale_factor(f64::NAN)
+        .build();
+    let mut request = order();
+    let lines = vec![infinite, no_number];
+    request.slip_data = Some(SlipData::builder().message_lines(lines).build());
+    let refused = shop.till.create_order(request).await.unwrap_err();
+    let RequestError::Invalid { source, .. } = &refused else {
+        panic!("{refused:?}");
+    };
+    let told: Vec<String> = source.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        told,
+        [
+            "slipData.messageLines[0].fontHeightScaleFactor must be finite",
+            "slipData.messageLines[1].fontWidthScaleFactor must be finite",
+        ]
+    );
     assert!(shop.upstream.book().is_empty());
 }
 

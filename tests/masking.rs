@@ -7,6 +7,10 @@ use money_transfer_retailer::model::*;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
+/// The compiler holds us to it: what is masked is wiped from memory, too.
+const fn is_wiped<T: zeroize::ZeroizeOnDrop>() {}
+const _: () = is_wiped::<Sensitive>();
+
 /// Every secret in these tests holds this word, so that one search finds any of them.
 const SECRET: &str = "SECRET";
 
@@ -127,6 +131,58 @@ fn everything_that_the_interface_marks_as_sensitive_is_masked() {
         );
     }
     assert_eq!(marked(&facts).len(), 20);
+}
+
+#[test]
+fn everything_that_the_interface_marks_as_sensitive_is_wiped() {
+    let facts: Value =
+        serde_json::from_str(include_str!("contract/mtri-2.22.openapi.json")).unwrap();
+    let mut cancellation = message();
+    cancellation["orderRedeemRef"] = json!("");
+    let person: PersonalDetails = serde_json::from_value(person()).unwrap();
+    let cancellation: CancelOrderRequest = serde_json::from_value(cancellation).unwrap();
+    let wiped = wiped_fields(&person, &cancellation);
+    assert!(wiped.iter().all(|field| field.expose() == SECRET));
+    assert_eq!(wiped.len(), marked(&facts).len());
+}
+
+/// Every marked field, by the compiler's word of the type that is wiped.
+fn wiped_fields<'a>(
+    person: &'a PersonalDetails,
+    cancellation: &'a CancelOrderRequest,
+) -> Vec<&'a Sensitive> {
+    let pin = cancellation.pin.as_ref().unwrap();
+    let parameters = pin.encryption_parameters.as_ref().unwrap();
+    let account = person.account_details.as_ref().unwrap();
+    let address = person.address.as_ref().unwrap();
+    let required = [
+        &pin.pin_block,
+        &parameters.account_number,
+        &account.account_id,
+    ];
+    let optional = [
+        &cancellation.id_number,
+        &person.first_name,
+        &person.last_name,
+        &person.id_number,
+        &person.nationality,
+        &person.country_of_birth,
+        &person.date_of_birth,
+        &person.contact_number,
+        &person.alt_contact_work,
+        &person.alt_contact_home,
+        &person.email,
+        &address.address_line1,
+        &address.address_line2,
+        &address.city,
+        &address.province,
+        &address.country,
+        &address.post_code,
+    ];
+    required
+        .into_iter()
+        .chain(optional.into_iter().flatten())
+        .collect()
 }
 
 /// Schema and property of everything marked, wherever it stands in the schema.

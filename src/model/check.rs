@@ -171,6 +171,13 @@ impl Rules {
         self.optional_text(name, text.map(Sensitive::expose), rules);
     }
 
+    /// JSON has no words for what is not finite: it would be written as `null`.
+    pub(super) fn finite(&mut self, name: &str, number: Option<f64>) {
+        if number.is_some_and(|number| !number.is_finite()) {
+            self.broken(name, "must be finite");
+        }
+    }
+
     /// Either-or rules: one of the texts must be there and not empty. Told of the field of this name.
     pub(super) fn at_least_one(&mut self, name: &str, texts: &[Option<&str>], words: &'static str) {
         if texts.iter().flatten().all(|text| text.is_empty()) {

@@ -73,6 +73,8 @@ pub struct SlipLine {
 impl Check for SlipLine {
     fn inspect(&self, rules: &mut Rules) {
         rules.optional_part("barcode", self.barcode.as_ref());
+        rules.finite("fontWidthScaleFactor", self.font_width_scale_factor);
+        rules.finite("fontHeightScaleFactor", self.font_height_scale_factor);
     }
 }
 
