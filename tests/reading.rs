@@ -388,10 +388,25 @@ fn an_exchange_rate_is_read_bare_or_wrapped_and_exactly() {
 }
 
 #[test]
+fn a_known_value_is_never_taken_for_an_unknown_one_and_an_unknown_one_survives() {
+    for known in ReversalReason::ALL {
+        assert_eq!(&ReversalReason::from(known.as_str()), known);
+        assert!(!matches!(known, ReversalReason::Other(_)));
+    }
+    let later: OrderStatus = serde_json::from_value(json!("LATER\n")).unwrap();
+    let OrderStatus::Other(unknown) = &later else {
+        panic!("{later:?}");
+    };
+    assert_eq!(unknown.as_str(), "LATER\n");
+    assert_eq!(format!("{later:?}"), r#"Other("LATER\n")"#);
+    assert_eq!(serde_json::to_value(&later).unwrap(), json!("LATER\n"));
+}
+
+#[test]
 fn only_the_service_itself_is_taken_at_its_word() {
     let word = br#"{"errorType":"NEW_TYPE","errorMessage":"no","id":"7","detailMessage":[1e999],"originalId":5}"#;
     let detail = ErrorDetail::recognise(word).unwrap();
-    assert_eq!(detail.error_type, ErrorType::Other("NEW_TYPE".to_owned()));
+    assert_eq!(detail.error_type, ErrorType::from("NEW_TYPE"));
     assert_eq!((detail.id.as_str(), detail.original_id), ("7", None));
     for gateway in [
         r#"{"error":"bad gateway","id":"7"}"#,

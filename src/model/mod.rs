@@ -115,3 +115,4 @@ pub use status_update::UpdateOrderStatusRequest;
 pub use third_party::{ThirdPartyIdentifier, ThirdPartyIdentifiers};
 pub use timestamp::{ParseTimestampError, Timestamp};
 pub(crate) use transaction::TransactionMessage;
+pub use wire_enum::UnknownValue;

@@ -137,7 +137,7 @@ fn every_other_error_is_a_rejection_whatever_is_known() {
         ErrorType::UnableToLocateRecord,
         ErrorType::DuplicateRecord,
     ];
-    let unknown = ErrorType::Other("NEW_TYPE".to_owned());
+    let unknown = ErrorType::from("NEW_TYPE");
     let others = ErrorType::ALL.iter().chain([&unknown]);
     for error_type in others.filter(|error_type| !special.contains(error_type)) {
         for transaction in every_kind() {
