@@ -19,6 +19,8 @@ use super::wire_enum::wire_enum;
 /// | [`AccountKind::Ifsc`] | `IfscAccount` | `ifsc_code` |
 /// | [`AccountKind::MobileWallet`] | `MobileWalletAccount` | |
 /// | [`AccountKind::Swift`] | `SwiftAccount` | `swift_code` |
+///
+/// A code that is not the type's own is sent as it is: the interface demands no code of any type and refuses none.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, bon::Builder)]
 #[serde(rename_all = "camelCase")]
 #[builder(on(String, into), on(Sensitive, into))]
