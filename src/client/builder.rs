@@ -14,16 +14,19 @@ use zeroize::Zeroizing;
 
 use crate::api::{ClientIdentity, Credentials, HttpSettings, HttpTransport, Transport};
 use crate::model::{Check, Defaults, Institution, Originator, Sensitive};
-use crate::saf::clock::{Clock, SystemClock};
+use crate::saf::clock::{Clock, SystemClock, uptime};
 use crate::saf::delivery::Delivery;
 use crate::saf::{Ledger, RetryPolicy, Schedule};
-use crate::store::{DirectoryLock, SledStore, Store};
+use crate::store::{DirectoryLock, JournaledStore, Store};
 
 /// The timeout that the interface names, unless something else was agreed.
 const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Long enough for a connection, and shorter than the interface's timeout.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// For how long of running time the parts of the queue that are not needed any more are kept.
+const AUDIT_RETENTION: Duration = Duration::from_secs(90 * 24 * 60 * 60);
 
 /// The settings of a [`Client`]. Base URL, credentials and queue directory have no defaults.
 #[derive(Clone)]
@@ -310,7 +313,9 @@ fn missing(setting: &'static str) -> OpenError {
 /// Blocks: it waits for a lock and for the disk.
 fn open_ledger(queue_dir: PathBuf, schedule: Arc<Schedule>) -> Result<Ledger, OpenError> {
     let lock = DirectoryLock::take(&queue_dir)?;
-    let store: Arc<dyn Store> = Arc::new(SledStore::open(lock)?);
+    let (store, recovery) = JournaledStore::open(lock, uptime(), AUDIT_RETENTION)?;
+    let store: Arc<dyn Store> = Arc::new(store);
+    let _ = recovery;
     Ok(Ledger::start(store, schedule)?)
 }
 

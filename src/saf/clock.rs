@@ -2,7 +2,10 @@
 //!
 //! Waiting is done on the runtime's monotonic clock; the time of day is only ever written down.
 
+use std::sync::Arc;
+
 use crate::model::Timestamp;
+use crate::store::Uptime;
 
 /// Tells the time of day.
 pub(crate) trait Clock: Send + Sync {
@@ -21,4 +24,11 @@ impl Clock for SystemClock {
         // A clock beyond the year 9999 has no RFC 3339 form.
         Timestamp::from_unix_millis(now.timestamp_millis()).unwrap_or(Timestamp::unix_epoch())
     }
+}
+
+/// Tells for how long it has been since this was called, on the monotonic clock.
+#[allow(clippy::disallowed_methods, reason = "the one place")]
+pub(crate) fn uptime() -> Uptime {
+    let started = std::time::Instant::now();
+    Arc::new(move || started.elapsed())
 }

@@ -1,10 +1,10 @@
 //! The ledger of transactions: one thread decides and commits, everybody may read.
 //!
 //! ```text
-//!  key                      value
-//!  t <request id>           the transaction (JSON in an envelope)
-//!  o <sequence>             request id of an open transaction, oldest first
-//!  h <sequence>             request id of a final transaction, in the order in which they ended
+//!  key                         value
+//!  t <request id>              the transaction (JSON in an envelope)
+//!  o <sequence> <request id>   nothing: an open transaction, oldest first
+//!  h <number> <request id>     nothing: a final transaction, in the order in which they ended
 //! ```
 //!
 //! 1. **Decide once**: the committer alone judges events, against what it has just decided, too.
@@ -29,6 +29,9 @@ use crate::store::{Batch, Store, StoreError, open_record, seal_record};
 
 /// How many callers one commit serves at the most.
 const GROUP: usize = 256;
+
+/// How long the batch of a commit grows before it is closed: it has to fit into a segment.
+const GROUP_BYTES: usize = 1024 * 1024;
 
 /// How many final transactions are kept, so that a late decision on one is understood.
 const HISTORY: u64 = 10_000;
@@ -170,12 +173,12 @@ impl Ledger {
         limit: usize,
     ) -> Result<OpenPage, LedgerError> {
         let store = self.store()?;
-        let after = after.map(|sequence| numbered(OPEN, sequence));
+        let after = after.map(|sequence| behind_in(OPEN, sequence));
         let listed = store.page(OPEN, after.as_deref(), limit)?;
         let mut page = OpenPage::default();
-        for (key, id) in listed {
-            page.last = Some(number_of(&key)?);
-            let id = request_id(&id)?;
+        for (key, _) in listed {
+            let (sequence, id) = listing(&key)?;
+            page.last = Some(sequence);
             match load_listed(&*store, id) {
                 // One that was settled since the list was read has left it.
                 Ok(found) => page
@@ -268,8 +271,9 @@ impl Committer {
     fn run(mut self, waiting: &Receiver<Job>) {
         while let Ok(first) = waiting.recv() {
             let mut group = Group::default();
-            let rest = waiting.try_iter().take(GROUP - 1);
-            for job in std::iter::once(first).chain(rest) {
+            self.decide(first, &mut group);
+            while group.decided.len() < GROUP && group.batch.size_bytes() < GROUP_BYTES {
+                let Ok(job) = waiting.try_recv() else { break };
                 self.decide(job, &mut group);
             }
             self.commit(group);
@@ -303,6 +307,8 @@ impl Committer {
     ) -> Result<(Arc<Transaction>, bool), LedgerError> {
         match work {
             Work::Begin(transaction) => {
+                // What room there is belongs to the decisions on what was begun before.
+                self.store.check_room()?;
                 if self.current(transaction.request_id, group)?.is_some() {
                     return Err(LedgerError::KnownRequest);
                 }
@@ -315,6 +321,10 @@ impl Committer {
                 let current = self
                     .current(id, group)?
                     .ok_or(LedgerError::UnknownRequest)?;
+                if matches!(*event, Event::Attempted(_)) && self.store.check_room().is_err() {
+                    // What was tried in vain is not worth the last room.
+                    return Ok((current, false));
+                }
                 let Some(next) = current.after(*event)? else {
                     return Ok((current, false));
                 };
@@ -351,12 +361,12 @@ impl Committer {
         let sealed = seal_record(&key, &payload);
         check_size(sealed.len() + if is_new { GROWTH_BYTES } else { 0 })?;
         batch.put(key, sealed);
-        let open = numbered(OPEN, transaction.sequence);
+        let open = list_key(OPEN, transaction.sequence, id);
         if transaction.is_final() {
             batch.delete(open);
             self.keep_in_history(id, &mut batch)?;
         } else if is_new {
-            batch.put(open, id.as_uuid().as_bytes().to_vec());
+            batch.put(open, Vec::new());
         }
         group.batch.append(batch);
         let transaction = Arc::new(transaction);
@@ -367,14 +377,18 @@ impl Committer {
     fn keep_in_history(&mut self, id: RequestId, batch: &mut Batch) -> Result<(), StoreError> {
         let History { first, next } = self.history;
         if next - first >= HISTORY {
-            let oldest = numbered(HISTORIC, first);
-            if let Some(id) = self.store.read(&oldest)? {
-                batch.delete(transaction_key(request_id(&id)?));
+            // What this very commit adds is far behind the first.
+            let behind = first
+                .checked_sub(1)
+                .map(|number| behind_in(HISTORIC, number));
+            for (oldest, _) in self.store.page(HISTORIC, behind.as_deref(), 1)? {
+                let (_, id) = listing(&oldest)?;
+                batch.delete(transaction_key(id));
+                batch.delete(oldest);
             }
-            batch.delete(oldest);
             self.history.first += 1;
         }
-        batch.put(numbered(HISTORIC, next), id.as_uuid().as_bytes().to_vec());
+        batch.put(list_key(HISTORIC, next, id), Vec::new());
         self.history.next += 1;
         Ok(())
     }
@@ -386,7 +400,9 @@ impl Committer {
         };
         if let Err(error) = &committed {
             tracing::error!(%error, "the queue could not be written");
-            self.failed = Some(error.clone());
+            if !error.nothing_was_written() {
+                self.failed = Some(error.clone());
+            }
         }
         for decided in group.decided {
             if committed.is_ok() && decided.new_advice {
@@ -411,42 +427,42 @@ fn transaction_key(id: RequestId) -> Vec<u8> {
     [TRANSACTION, id.as_uuid().as_bytes()].concat()
 }
 
-fn numbered(prefix: &[u8], number: u64) -> Vec<u8> {
-    [prefix, &number.to_be_bytes()].concat()
+fn list_key(prefix: &[u8], number: u64, id: RequestId) -> Vec<u8> {
+    [prefix, &number.to_be_bytes(), id.as_uuid().as_bytes()].concat()
 }
 
-fn number_of(key: &[u8]) -> Result<u64, StoreError> {
-    let number = key.get(1..).and_then(|bytes| bytes.try_into().ok());
-    number
-        .map(u64::from_be_bytes)
-        .ok_or_else(|| StoreError::Damaged {
-            reason: "a key of a list is not a number".to_owned(),
-        })
+/// A key behind all of `number` in a list, and before all of the next one.
+fn behind_in(prefix: &[u8], number: u64) -> Vec<u8> {
+    [prefix, &number.to_be_bytes(), &[0xff; 17]].concat()
+}
+
+/// The number and the request that the key of a list names.
+fn listing(key: &[u8]) -> Result<(u64, RequestId), StoreError> {
+    let parts = key.get(1..).and_then(|rest| rest.split_first_chunk());
+    let parts = parts.and_then(|(number, id)| Some((number, uuid::Uuid::from_slice(id).ok()?)));
+    let (number, id) = parts.ok_or_else(|| StoreError::Damaged {
+        reason: "a key of a list names no request".to_owned(),
+    })?;
+    Ok((u64::from_be_bytes(*number), RequestId::from_uuid(id)))
 }
 
 fn first_number(store: &dyn Store, prefix: &[u8]) -> Result<u64, StoreError> {
     match store.page(prefix, None, 1)?.first() {
-        Some((key, _)) => number_of(key),
+        Some((key, _)) => listing(key).map(|(number, _)| number),
         None => Ok(0),
     }
 }
 
 fn next_number(store: &dyn Store, prefix: &[u8]) -> Result<u64, StoreError> {
     match store.last(prefix)? {
-        Some((key, _)) => number_of(&key)?
+        Some((key, _)) => listing(&key)?
+            .0
             .checked_add(1)
             .ok_or_else(|| StoreError::Damaged {
                 reason: "a list has no number left".to_owned(),
             }),
         None => Ok(0),
     }
-}
-
-fn request_id(bytes: &[u8]) -> Result<RequestId, StoreError> {
-    let id = uuid::Uuid::from_slice(bytes).map_err(|error| StoreError::Damaged {
-        reason: format!("an entry of a list is not an id: {error}"),
-    })?;
-    Ok(RequestId::from_uuid(id))
 }
 
 fn load(store: &dyn Store, id: RequestId) -> Result<Option<Transaction>, StoreError> {

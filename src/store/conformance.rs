@@ -2,14 +2,21 @@
 
 #![allow(clippy::unwrap_used)]
 
-use super::{Batch, DirectoryLock, MemoryStore, SledStore, Store, StoreError, VALUE_LIMIT_BYTES};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{
+    Batch, DirectoryLock, JournaledStore, MemoryStore, Store, StoreError, Uptime, VALUE_LIMIT_BYTES,
+};
 
 /// Runs `check` against a fresh store of every kind.
 fn for_every_store(check: impl Fn(&dyn Store)) {
     check(&MemoryStore::default());
     let directory = tempfile::tempdir().unwrap();
     let lock = DirectoryLock::take(directory.path()).unwrap();
-    check(&SledStore::open(lock).unwrap());
+    let uptime: Uptime = Arc::new(|| Duration::ZERO);
+    let (store, _) = JournaledStore::open(lock, uptime, Duration::MAX).unwrap();
+    check(&store);
 }
 
 fn put(store: &dyn Store, key: &str, value: &str) {

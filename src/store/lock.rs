@@ -52,7 +52,8 @@ impl DirectoryLock {
             Ok(()) => {
                 fs::write(directory.join(HOLDER_FILE), holder_of_this_process()).map_err(failed)?;
                 Ok(DirectoryLock {
-                    path: directory.to_owned(),
+                    // Names above it have to be made durable, too.
+                    path: fs::canonicalize(directory).map_err(failed)?,
                     _file: file,
                 })
             }

@@ -14,6 +14,10 @@
 //!
 //! The suite in `conformance.rs` holds every store to these rules.
 
+mod disk;
+mod index;
+mod journal;
+mod journaled;
 mod lock;
 #[cfg(test)]
 mod memory;
@@ -24,17 +28,26 @@ mod sled;
 mod conformance;
 
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
 
-pub(crate) use self::sled::SledStore;
+pub(crate) use journal::Oddity;
+pub(crate) use journaled::{IndexFate, JournaledStore, Recovery};
 pub(crate) use lock::{DirectoryLock, LockError};
 #[cfg(test)]
 pub(crate) use memory::MemoryStore;
-pub(crate) use record::{RecordError, open_record, seal_record};
+pub(crate) use record::{open_record, seal_record};
 
 /// The longest value that a store takes, in bytes.
 ///
 /// sled moves values beyond about 128 KiB to files of their own, whose durability is another story.
 pub(crate) const VALUE_LIMIT_BYTES: usize = 96 * 1024;
+
+/// The longest key that a store takes, in bytes.
+pub(crate) const KEY_LIMIT_BYTES: usize = 255;
+
+/// For how long this process has been running, on a clock that nobody sets.
+pub(crate) type Uptime = Arc<dyn Fn() -> Duration + Send + Sync>;
 
 /// Changes that become durable together or not at all.
 #[derive(Clone, Debug, Default)]
@@ -47,6 +60,14 @@ pub(crate) struct Batch {
 pub(crate) enum Change {
     Put { key: Vec<u8>, value: Vec<u8> },
     Delete { key: Vec<u8> },
+}
+
+impl Change {
+    pub(crate) fn key(&self) -> &[u8] {
+        match self {
+            Change::Put { key, .. } | Change::Delete { key } => key,
+        }
+    }
 }
 
 impl Batch {
@@ -65,6 +86,15 @@ impl Batch {
         self.changes.append(&mut other.changes);
     }
 
+    /// About how many bytes the changes take.
+    pub(crate) fn size_bytes(&self) -> usize {
+        let sizes = self.changes.iter().map(|change| match change {
+            Change::Put { key, value } => key.len() + value.len(),
+            Change::Delete { key } => key.len(),
+        });
+        sizes.sum()
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.changes.is_empty()
     }
@@ -78,6 +108,10 @@ impl Batch {
             match change {
                 Change::Put { value, .. } if value.len() > VALUE_LIMIT_BYTES => {
                     let length_bytes = value.len();
+                    return Err(StoreError::TooLarge { length_bytes });
+                }
+                change if change.key().len() > KEY_LIMIT_BYTES => {
+                    let length_bytes = change.key().len();
                     return Err(StoreError::TooLarge { length_bytes });
                 }
                 _ => {}
@@ -109,6 +143,18 @@ pub(crate) trait Store: Send + Sync {
 
     /// The last entry whose key starts with `prefix`.
     fn last(&self, prefix: &[u8]) -> Result<Option<Entry>, StoreError>;
+
+    /// Refuses where the only room left is that which is kept for decisions still to come.
+    fn check_room(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+}
+
+impl StoreError {
+    /// Whether it is certain that nothing of the batch is on the disk, and that the next may be.
+    pub(crate) fn nothing_was_written(&self) -> bool {
+        matches!(self, StoreError::Full { .. } | StoreError::TooLarge { .. })
+    }
 }
 
 /// Why the queue on the disk could not do what was asked.
@@ -144,6 +190,12 @@ pub enum StoreError {
     /// An earlier write failed, and its outcome is unknown until the queue is opened again.
     #[error("the queue in {path} takes nothing more after a failed write: open it again")]
     Failed {
+        /// The directory of the queue.
+        path: PathBuf,
+    },
+    /// The disk is full. Nothing was written, and what was accepted before is safe.
+    #[error("the disk of the queue in {path} is full: make room")]
+    Full {
         /// The directory of the queue.
         path: PathBuf,
     },

@@ -14,6 +14,9 @@
 /// The format that this version writes.
 pub(crate) const FORMAT: u8 = 1;
 
+/// What stands in the place of a record that damage took: without it, an older one would.
+pub(crate) const LOST: &[u8] = b"lost";
+
 const HEADER_BYTES: usize = 5;
 
 /// Why an envelope cannot be opened.
@@ -21,6 +24,8 @@ const HEADER_BYTES: usize = 5;
 pub(crate) enum RecordError {
     #[error("it is {length_bytes} bytes long, shorter than its own header")]
     TooShort { length_bytes: usize },
+    #[error("damage on the disk took its newest state")]
+    Lost,
     #[error("its checksum does not match")]
     Checksum,
     #[error("its format is {found}, this version knows up to {FORMAT}")]
@@ -38,6 +43,9 @@ pub(crate) fn seal_record(key: &[u8], payload: &[u8]) -> Vec<u8> {
 
 /// Takes the payload out of an envelope that was found under `key`.
 pub(crate) fn open_record<'a>(key: &[u8], sealed: &'a [u8]) -> Result<&'a [u8], RecordError> {
+    if sealed == LOST {
+        return Err(RecordError::Lost);
+    }
     let too_short = RecordError::TooShort {
         length_bytes: sealed.len(),
     };

@@ -1,18 +1,23 @@
-//! The one file that names sled.
+//! The one file that names sled: the index of the journal, on the disk.
 //!
-//! What sled really does was measured, and is worked around here:
+//! ```text
+//!  key        CRC-32 · sequence u64 · segment u64 · frame u32 · change u32 · value
+//!  ~ key      the same without a value: the key was deleted
+//!  ! applied  CRC-32 · sequence u64 · queue u64: everything of this queue up to it was taken over
+//! ```
 //!
-//! 1. `flush()` on Linux ends in `sync_file_range`, which survives a killed process but not a power
-//!    cut. An acknowledgement therefore waits for an `fdatasync` of sled's log file, too.
-//! 2. sled panics where others return errors, in `Drop` as well. Every call is guarded, and a
-//!    guarded panic fails the store for good.
-//! 3. After one failed write, sled refuses every later one until it is opened again; so do we
-//!    (rule 4 of the room), because nobody knows what of the failed batch is on the disk.
-//!    Opening again cannot prove that a failed sync was made good: what the disk lost then is found
-//!    missing, and only a journal of our own could tell it from what never was.
-//! 4. New files are durable only when their directory is: directories are synced at open.
+//! What sled really does was measured, and is why nothing is promised on it:
+//!
+//! 1. `flush()` on Linux ends in `sync_file_range`: it survives a killed process, not a power cut.
+//! 2. sled panics where others return errors, in `Drop` as well. Every call is guarded, and after a
+//!    failed one nothing more is asked.
+//! 3. One flipped bit in its file makes an open panic, or records vanish, grow old or rise again
+//!    without an error: an index that was found on the disk is compared with the whole journal
+//!    before it is used ([`prove`](super::prove)).
+//! 4. A build that aborts on a panic would do so at every open: a marker that is written before an
+//!    open, and removed behind it, says that this one is to be left alone.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io;
 use std::ops::Bound;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -23,19 +28,9 @@ use std::time::Duration;
 
 use ::sled::{Config, Db};
 
-use super::record::FORMAT;
-use super::{
-    Batch, Change, DirectoryLock, Entry, RecordError, Store, StoreError, open_record, seal_record,
-};
-
-/// sled's files live in a directory of their own below the queue's.
-const INDEX_DIRECTORY: &str = "index";
-
-/// The name that sled gives its log.
-const LOG_FILE: &str = "db";
-
-/// The name that sled gives its settings.
-const SETTINGS_FILE: &str = "conf";
+use super::StoreError;
+use super::index::{Index, IndexChange, IndexEntry, Indexed, KeyState};
+use super::journal::Position;
 
 /// sled's own default of 1 GiB is more than most tills have.
 const CACHE_BYTES: u64 = 16 * 1024 * 1024;
@@ -44,86 +39,156 @@ const CACHE_BYTES: u64 = 16 * 1024 * 1024;
 const OPEN_ATTEMPTS: u32 = 40;
 const OPEN_PAUSE: Duration = Duration::from_millis(50);
 
-/// Where the format of the whole queue is kept; no other key starts with this byte.
-const FORMAT_KEY: &[u8] = b"!format";
+/// No key of a store starts with one of these.
+const GONE: u8 = b'~';
+const APPLIED_KEY: &[u8] = b"!applied";
 
-/// [`Store`] on sled.
-pub(crate) struct SledStore {
+const CRC: usize = 4;
+const POSITION: usize = 24;
+
+/// Generations of the index below the queue's directory, of which one is in use.
+const INDEX_DIRECTORY: &str = "index";
+const OPENING_MARKER: &str = "opening";
+
+/// [`Index`] on sled.
+pub(crate) struct SledIndex {
     /// Taken out only by `Drop`, which has to guard sled's own.
     db: Option<Db>,
-    /// A second handle on sled's log, to sync it properly.
-    log: File,
     path: PathBuf,
-    /// Nothing more is read or written once this is set.
+    /// The queue that it is an index of.
+    queue: u64,
+    /// Nothing more is asked once this is set.
     failed: AtomicBool,
-    /// The last field, so that the directory is let go only when sled is closed.
-    _lock: DirectoryLock,
 }
 
-impl SledStore {
-    /// Opens the queue in the directory that `lock` owns, creating it where it is new.
-    pub(crate) fn open(lock: DirectoryLock) -> Result<SledStore, StoreError> {
-        let directory = lock.path();
-        let index = directory.join(INDEX_DIRECTORY);
-        discard_torn_settings(&index).map_err(io_error(directory, "opened"))?;
-        let db = open_patiently(directory, &index)?;
-        let log = File::options()
-            .read(true)
-            .write(true)
-            .open(index.join(LOG_FILE))
-            .map_err(io_error(directory, "opened"))?;
-        let store = SledStore {
-            db: Some(db),
-            log,
-            path: directory.to_owned(),
-            failed: AtomicBool::new(false),
-            _lock: lock,
-        };
-        store.check_format()?;
-        // What was readable after a killed process may be in no one's memory but the kernel's: it
-        // must be on the disk before anyone acts on it.
-        store.flush()?;
-        sync_directories(&index)?;
-        Ok(store)
-    }
+/// Up to where an index knows its queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Applied {
+    pub(crate) sequence: u64,
+    pub(crate) queue: u64,
+}
 
-    fn check_format(&self) -> Result<(), StoreError> {
-        let Some(sealed) = self.read(FORMAT_KEY)? else {
-            let mut batch = Batch::default();
-            batch.put(FORMAT_KEY.to_vec(), seal_record(FORMAT_KEY, b"queue"));
-            return self.commit(&batch);
-        };
-        match open_record(FORMAT_KEY, &sealed) {
-            Ok(_) => Ok(()),
-            Err(RecordError::NewerFormat { found }) => Err(StoreError::NewerFormat {
-                path: self.path.clone(),
-                found: found.into(),
-                known: FORMAT.into(),
-            }),
-            Err(damage) => Err(StoreError::Damaged {
-                reason: format!(
-                    "the format of the queue in {}: {damage}",
-                    self.path.display()
-                ),
-            }),
+/// What was found where the index should be.
+pub(crate) enum FoundIndex {
+    /// There is none.
+    Absent,
+    /// It could not be opened, and says nothing.
+    Unusable(String),
+    /// It can be asked; what it says is not proven.
+    Opened(SledIndex),
+}
+
+/// Opens the index of the queue in `directory`, if there is one.
+pub(crate) fn find_index(directory: &Path, queue: u64) -> FoundIndex {
+    let home = directory.join(INDEX_DIRECTORY);
+    let Some(generation) = generations(&home).pop() else {
+        return FoundIndex::Absent;
+    };
+    if home.join(OPENING_MARKER).exists() {
+        return FoundIndex::Unusable("an earlier attempt to open it was broken off".to_owned());
+    }
+    let opened = with_marker(&home, || SledIndex::open(&home.join(generation), queue));
+    opened.map_or_else(
+        |error| FoundIndex::Unusable(error.to_string()),
+        FoundIndex::Opened,
+    )
+}
+
+/// Makes an empty index of `queue` beside whatever is there.
+pub(crate) fn new_index(directory: &Path, queue: u64) -> Result<SledIndex, StoreError> {
+    let home = directory.join(INDEX_DIRECTORY);
+    fs::create_dir_all(&home).map_err(|error| io_error(&home, "made", &error))?;
+    let generation = loop {
+        let generation = home.join(uuid::Uuid::new_v4().simple().to_string());
+        if !generation.exists() {
+            break generation;
         }
-    }
+    };
+    with_marker(&home, || SledIndex::open(&generation, queue))
+}
 
-    fn apply(&self, batch: &Batch) -> Result<(), StoreError> {
-        let mut changes = ::sled::Batch::default();
-        for change in batch.changes() {
-            match change {
-                Change::Put { key, value } => changes.insert(key.as_slice(), value.as_slice()),
-                Change::Delete { key } => changes.remove(key.as_slice()),
+/// Removes every index but `kept`. What cannot be removed only takes room.
+pub(crate) fn remove_others(directory: &Path, kept: Option<&SledIndex>) {
+    let home = directory.join(INDEX_DIRECTORY);
+    for generation in generations(&home) {
+        let path = home.join(generation);
+        if kept.is_none_or(|kept| kept.path != path) {
+            if let Err(error) = fs::remove_dir_all(&path) {
+                tracing::warn!(%error, path = %path.display(), "an old index cannot be removed");
             }
         }
-        self.guarded("written", |db| db.apply_batch(changes))?;
-        self.flush()
+    }
+}
+
+/// The directories in `home`, the one that changed last at the end.
+fn generations(home: &Path) -> Vec<std::ffi::OsString> {
+    let Ok(entries) = fs::read_dir(home) else {
+        return Vec::new();
+    };
+    let mut found: Vec<_> = entries
+        .flatten()
+        .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()))
+        .map(|entry| {
+            let changed = entry
+                .metadata()
+                .and_then(|metadata| metadata.modified())
+                .ok();
+            (changed, entry.file_name())
+        })
+        .collect();
+    found.sort();
+    found.into_iter().map(|(_, name)| name).collect()
+}
+
+/// Leaves a marker behind if `open` does not come back.
+fn with_marker(
+    home: &Path,
+    open: impl FnOnce() -> Result<SledIndex, StoreError>,
+) -> Result<SledIndex, StoreError> {
+    let marker = home.join(OPENING_MARKER);
+    fs::write(&marker, "").map_err(|error| io_error(home, "opened", &error))?;
+    let opened = open();
+    fs::remove_file(&marker).map_err(|error| io_error(home, "opened", &error))?;
+    opened
+}
+
+impl SledIndex {
+    fn open(path: &Path, queue: u64) -> Result<SledIndex, StoreError> {
+        Ok(SledIndex {
+            db: Some(open_patiently(path)?),
+            path: path.to_owned(),
+            queue,
+            failed: AtomicBool::new(false),
+        })
     }
 
-    fn flush(&self) -> Result<(), StoreError> {
-        self.guarded("flushed", |db| db.flush())?;
-        self.log.sync_data().map_err(io_error(&self.path, "synced"))
+    /// What was taken over when it was last flushed; `None` where that cannot be told.
+    pub(crate) fn applied(&self) -> Result<Option<Applied>, StoreError> {
+        let sealed = self.guarded("read", |db| db.get(APPLIED_KEY))?;
+        Ok(sealed.and_then(|sealed| open_applied(&sealed)))
+    }
+
+    /// Goes through everything, deletions too. Says how many entries are damaged.
+    pub(crate) fn walk(&self, mut visit: impl FnMut(&[u8], Indexed)) -> Result<u64, StoreError> {
+        let mut damaged = 0;
+        let mut after: Option<Vec<u8>> = None;
+        loop {
+            let start = after.as_deref().map_or(Bound::Unbounded, Bound::Excluded);
+            let page: Vec<_> = self.guarded("read", |db| {
+                let range = db.range::<&[u8], _>((start, Bound::Unbounded));
+                range.take(256).collect::<Result<_, _>>()
+            })?;
+            let Some((last, _)) = page.last() else {
+                return Ok(damaged);
+            };
+            after = Some(last.to_vec());
+            for (stored_key, sealed) in page.iter().filter(|(key, _)| key != APPLIED_KEY) {
+                match open_entry(stored_key, sealed) {
+                    Some(indexed) => visit(plain_key(stored_key), indexed),
+                    None => damaged += 1,
+                }
+            }
+        }
     }
 
     fn guarded<T>(
@@ -133,34 +198,43 @@ impl SledStore {
     ) -> Result<T, StoreError> {
         match &self.db {
             Some(db) if !self.failed.load(Ordering::Acquire) => {
-                guard(&self.path, doing, || call(db)).inspect_err(|_| self.fail())
+                // After an error or a panic nobody knows what sled still holds, and a later call
+                // might wait for ever.
+                guard(&self.path, doing, || call(db))
+                    .inspect_err(|_| self.failed.store(true, Ordering::Release))
             }
-            _ => Err(self.refusal()),
+            _ => Err(StoreError::Index {
+                path: self.path.clone(),
+                doing,
+                reason: "it failed before".to_owned(),
+            }),
         }
     }
 
-    /// After an error or a panic nobody knows what sled still holds, and a later call might wait
-    /// for ever.
-    fn fail(&self) {
-        self.failed.store(true, Ordering::Release);
-    }
-
-    fn refusal(&self) -> StoreError {
-        StoreError::Failed {
+    fn damaged(&self) -> StoreError {
+        StoreError::Index {
             path: self.path.clone(),
+            doing: "read",
+            reason: "an entry fails its checksum".to_owned(),
         }
+    }
+
+    fn entry(&self, key: &[u8], sealed: &[u8]) -> Result<IndexEntry, StoreError> {
+        let indexed = open_entry(key, sealed).ok_or_else(|| self.damaged())?;
+        Ok((key.to_vec(), indexed))
     }
 }
 
-impl Store for SledStore {
-    fn commit(&self, batch: &Batch) -> Result<(), StoreError> {
-        batch.check_sizes()?;
-        self.apply(batch).inspect_err(|_| self.fail())
-    }
-
-    fn read(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
-        let value = self.guarded("read", |db| db.get(key))?;
-        Ok(value.map(|value| value.to_vec()))
+impl Index for SledIndex {
+    fn get(&self, key: &[u8]) -> Result<Option<Indexed>, StoreError> {
+        let gone = gone_key(key);
+        for stored_key in [key, &gone] {
+            if let Some(sealed) = self.guarded("read", |db| db.get(stored_key))? {
+                let indexed = open_entry(stored_key, &sealed).ok_or_else(|| self.damaged())?;
+                return Ok(Some(indexed));
+            }
+        }
+        Ok(None)
     }
 
     fn page(
@@ -168,32 +242,67 @@ impl Store for SledStore {
         prefix: &[u8],
         after: Option<&[u8]>,
         limit: usize,
-    ) -> Result<Vec<Entry>, StoreError> {
+    ) -> Result<Vec<IndexEntry>, StoreError> {
         let start = match after {
             Some(after) => Bound::Excluded(after),
             None => Bound::Included(prefix),
         };
-        self.guarded("read", |db| {
+        let page: Vec<_> = self.guarded("read", |db| {
             db.range::<&[u8], _>((start, Bound::Unbounded))
-                .map(|entry| entry.map(|(key, value)| (key.to_vec(), value.to_vec())))
                 .take_while(|entry| !matches!(entry, Ok((key, _)) if !key.starts_with(prefix)))
                 .take(limit)
-                .collect()
-        })
+                .collect::<Result<_, _>>()
+        })?;
+        let entries = page.iter().map(|(key, sealed)| self.entry(key, sealed));
+        entries.collect()
     }
 
-    fn last(&self, prefix: &[u8]) -> Result<Option<Entry>, StoreError> {
-        self.guarded("read", |db| {
-            let last = db.scan_prefix(prefix).next_back().transpose()?;
-            Ok(last.map(|(key, value)| (key.to_vec(), value.to_vec())))
-        })
+    fn last(&self, prefix: &[u8], before: Option<&[u8]>) -> Result<Option<IndexEntry>, StoreError> {
+        let end = before.map_or(Bound::Unbounded, Bound::Excluded);
+        let last = self.guarded("read", |db| match before {
+            Some(_) => {
+                let mut range = db.range::<&[u8], _>((Bound::Included(prefix), end));
+                range.next_back().transpose()
+            }
+            None => db.scan_prefix(prefix).next_back().transpose(),
+        })?;
+        let last = last.filter(|(key, _)| key.starts_with(prefix));
+        last.map(|(key, sealed)| self.entry(&key, &sealed))
+            .transpose()
+    }
+
+    fn apply(&self, changes: Vec<IndexChange>, applied: u64) -> Result<(), StoreError> {
+        let mut batch = ::sled::Batch::default();
+        for change in changes {
+            match change {
+                IndexChange::Set(key, indexed) => {
+                    let gone = gone_key(&key);
+                    let (set, removed) = match indexed.state.is_gone() {
+                        true => (gone, key),
+                        false => (key, gone),
+                    };
+                    let sealed = seal_entry(&set, &indexed);
+                    batch.remove(removed);
+                    batch.insert(set, sealed);
+                }
+                IndexChange::Forget(key) => batch.remove(gone_key(&key)),
+            }
+        }
+        let applied = [applied.to_le_bytes(), self.queue.to_le_bytes()].concat();
+        let crc = checksum(APPLIED_KEY, &applied).to_le_bytes();
+        batch.insert(APPLIED_KEY, [&crc[..], &applied].concat());
+        self.guarded("written", |db| db.apply_batch(batch))
+    }
+
+    fn flush(&self) -> Result<(), StoreError> {
+        self.guarded("flushed", |db| db.flush()).map(drop)
     }
 }
 
-impl Drop for SledStore {
+impl Drop for SledIndex {
     fn drop(&mut self) {
         let db = self.db.take();
-        // There is nobody left to tell; everything acknowledged is on the disk already.
+        // There is nobody left to tell; everything acknowledged is in the journal.
         let _ = guard(&self.path, "closed", || {
             drop(db);
             Ok(())
@@ -201,25 +310,74 @@ impl Drop for SledStore {
     }
 }
 
-/// Removes sled's settings where a power cut left them torn or full of zeros.
-///
-/// sled never syncs them, writes new ones where there are none, and refuses to open where they
-/// cannot be read. They hold nothing but the settings that are given at every open.
-fn discard_torn_settings(index: &Path) -> io::Result<()> {
-    let path = index.join(SETTINGS_FILE);
-    match fs::read(&path) {
-        Ok(settings) if !is_whole(&settings) => fs::remove_file(&path),
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
-    }
+fn open_applied(sealed: &[u8]) -> Option<Applied> {
+    let (crc, applied) = sealed.split_first_chunk::<CRC>()?;
+    let (sequence, queue) = applied.split_first_chunk()?;
+    let is_whole = u32::from_le_bytes(*crc) == checksum(APPLIED_KEY, applied);
+    let applied = Applied {
+        sequence: u64::from_le_bytes(*sequence),
+        queue: u64::from_le_bytes(queue.try_into().ok()?),
+    };
+    is_whole.then_some(applied)
 }
 
-/// Whether the CRC that sled appends is right.
-fn is_whole(settings: &[u8]) -> bool {
-    let Some((text, crc)) = settings.split_last_chunk::<4>() else {
-        return false;
+fn gone_key(key: &[u8]) -> Vec<u8> {
+    [&[GONE], key].concat()
+}
+
+fn plain_key(stored_key: &[u8]) -> &[u8] {
+    stored_key.strip_prefix(&[GONE]).unwrap_or(stored_key)
+}
+
+fn seal_entry(stored_key: &[u8], indexed: &Indexed) -> Vec<u8> {
+    let Position {
+        sequence,
+        segment,
+        frame,
+        change,
+    } = indexed.position;
+    let mut sealed = vec![0; CRC];
+    sealed.extend_from_slice(&sequence.to_le_bytes());
+    sealed.extend_from_slice(&segment.to_le_bytes());
+    sealed.extend_from_slice(&frame.to_le_bytes());
+    sealed.extend_from_slice(&change.to_le_bytes());
+    if let KeyState::Value(value) = &indexed.state {
+        sealed.extend_from_slice(value);
+    }
+    let crc = checksum(stored_key, &sealed[CRC..]);
+    sealed[..CRC].copy_from_slice(&crc.to_le_bytes());
+    sealed
+}
+
+/// What is sealed under `stored_key`; `None` where it is damaged.
+fn open_entry(stored_key: &[u8], sealed: &[u8]) -> Option<Indexed> {
+    let (crc, rest) = sealed.split_first_chunk::<CRC>()?;
+    if u32::from_le_bytes(*crc) != checksum(stored_key, rest) {
+        return None;
+    }
+    let (position, value) = rest.split_first_chunk::<POSITION>()?;
+    let (sequence, position) = position.split_first_chunk()?;
+    let (segment, position) = position.split_first_chunk()?;
+    let (frame, change) = position.split_first_chunk()?;
+    let position = Position {
+        sequence: u64::from_le_bytes(*sequence),
+        segment: u64::from_le_bytes(*segment),
+        frame: u32::from_le_bytes(*frame),
+        change: u32::from_le_bytes(change.try_into().ok()?),
     };
-    !text.is_empty() && crc32fast::hash(text) == u32::from_le_bytes(*crc)
+    let state = match stored_key.first() {
+        Some(&GONE) => KeyState::Gone,
+        _ => KeyState::Value(value.to_vec()),
+    };
+    Some(Indexed { position, state })
+}
+
+fn checksum(key: &[u8], rest: &[u8]) -> u32 {
+    let mut hasher = crc32fast::Hasher::new();
+    hasher.update(&(key.len() as u64).to_le_bytes());
+    hasher.update(key);
+    hasher.update(rest);
+    hasher.finalize()
 }
 
 /// Turns a panic inside sled into an error.
@@ -240,17 +398,17 @@ fn guard<T>(
     })
 }
 
-fn open_patiently(directory: &Path, index: &Path) -> Result<Db, StoreError> {
+fn open_patiently(path: &Path) -> Result<Db, StoreError> {
     for _ in 1..OPEN_ATTEMPTS {
-        match guard(directory, "opened", || Ok(open_index(index))) {
+        match guard(path, "opened", || Ok(open_db(path))) {
             Ok(Err(::sled::Error::Io(error))) if is_lock_held(&error) => {
                 thread::sleep(OPEN_PAUSE);
             }
-            Ok(opened) => return guard(directory, "opened", || opened),
+            Ok(opened) => return guard(path, "opened", || opened),
             Err(panicked) => return Err(panicked),
         }
     }
-    guard(directory, "opened", || open_index(index))
+    guard(path, "opened", || open_db(path))
 }
 
 /// sled tells of its lock in words only.
@@ -258,52 +416,19 @@ fn is_lock_held(error: &io::Error) -> bool {
     error.to_string().contains("could not acquire lock")
 }
 
-fn open_index(index: &Path) -> ::sled::Result<Db> {
+fn open_db(path: &Path) -> ::sled::Result<Db> {
     Config::new()
-        .path(index)
+        .path(path)
         .cache_capacity(CACHE_BYTES)
-        // Every commit flushes; a timer would only wake an idle till.
+        // Whoever feeds it flushes; a timer would only wake an idle till.
         .flush_every_ms(None)
         .open()
 }
 
-/// Makes the names of sled's files, and of every directory above them, survive a power cut.
-///
-/// Always and all the way up: whoever created them may have lost power before it could do so.
-#[cfg(unix)]
-fn sync_directories(index: &Path) -> Result<(), StoreError> {
-    let index = fs::canonicalize(index).map_err(io_error(index, "synced"))?;
-    for directory in index.ancestors() {
-        let synced = File::open(directory).and_then(|opened| opened.sync_all());
-        match synced {
-            Err(error) if is_out_of_our_hands(&error) && !directory.ends_with(INDEX_DIRECTORY) => {}
-            synced => synced.map_err(io_error(directory, "synced"))?,
-        }
-    }
-    Ok(())
-}
-
-/// A directory that we may not read was not created by us, and some file systems have no way to
-/// sync one.
-#[cfg(unix)]
-fn is_out_of_our_hands(error: &io::Error) -> bool {
-    use io::ErrorKind as K;
-    matches!(
-        error.kind(),
-        K::PermissionDenied | K::InvalidInput | K::Unsupported
-    )
-}
-
-/// Elsewhere a directory cannot be opened as a file; the file system's journal keeps the names.
-#[cfg(not(unix))]
-fn sync_directories(_: &Path) -> Result<(), StoreError> {
-    Ok(())
-}
-
-fn io_error<'a>(path: &'a Path, doing: &'static str) -> impl FnOnce(io::Error) -> StoreError + 'a {
-    move |source| StoreError::Io {
+fn io_error(path: &Path, doing: &'static str, error: &io::Error) -> StoreError {
+    StoreError::Io {
         path: path.to_owned(),
         doing,
-        reason: source.to_string(),
+        reason: error.to_string(),
     }
 }

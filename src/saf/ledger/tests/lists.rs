@@ -101,7 +101,7 @@ fn declining(ledger: &Ledger, ids: &[RequestId]) -> Batch {
         let key = transaction_key(*id);
         let sealed = seal_record(&key, &serde_json::to_vec(&declined).unwrap());
         batch.put(key, sealed);
-        batch.delete(numbered(OPEN, transaction.sequence));
+        batch.delete(list_key(OPEN, transaction.sequence, *id));
     }
     batch
 }

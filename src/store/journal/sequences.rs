@@ -1,0 +1,121 @@
+//! A set of sequence numbers, small because they hang together.
+
+use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
+
+/// Numbers, kept as the ranges that they form: first to last.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Sequences {
+    ranges: BTreeMap<u64, u64>,
+}
+
+impl Sequences {
+    pub(crate) fn insert(&mut self, number: u64) {
+        if self.contains(number) {
+            return;
+        }
+        let last = match number.checked_add(1) {
+            Some(next) => self.ranges.remove(&next).unwrap_or(number),
+            None => number,
+        };
+        let before = self.ranges.range_mut(..number).next_back();
+        match before {
+            Some((_, end)) if *end + 1 == number => *end = last,
+            _ => {
+                self.ranges.insert(number, last);
+            }
+        }
+    }
+
+    pub(crate) fn contains(&self, number: u64) -> bool {
+        let range = self.ranges.range(..=number).next_back();
+        range.is_some_and(|(_, last)| *last >= number)
+    }
+
+    /// The greatest, or 0.
+    pub(crate) fn last(&self) -> u64 {
+        self.ranges.last_key_value().map_or(0, |(_, last)| *last)
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.ranges.is_empty()
+    }
+
+    pub(crate) fn ranges(&self) -> impl Iterator<Item = RangeInclusive<u64>> {
+        self.ranges.iter().map(|(first, last)| *first..=*last)
+    }
+
+    pub(crate) fn forget_below(&mut self, number: u64) {
+        let kept = self.ranges.split_off(&number);
+        let cut = self.ranges.values().next_back().copied();
+        self.ranges = kept;
+        if let Some(last) = cut
+            && last >= number
+        {
+            self.ranges.insert(number, last);
+        }
+    }
+
+    /// What is not in the set, from `first` to `last`.
+    pub(crate) fn missing_between(&self, first: u64, last: u64) -> Sequences {
+        let mut missing = Sequences::default();
+        let mut next = first;
+        for (start, end) in &self.ranges {
+            if *start > last {
+                break;
+            }
+            if *start > next {
+                missing.ranges.insert(next, start - 1);
+            }
+            next = next.max(end.saturating_add(1));
+        }
+        if next <= last {
+            missing.ranges.insert(next, last);
+        }
+        missing
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn set(numbers: impl IntoIterator<Item = u64>) -> Sequences {
+        let mut set = Sequences::default();
+        for number in numbers {
+            set.insert(number);
+        }
+        set
+    }
+
+    #[test]
+    fn in_whatever_order_they_come_neighbours_hang_together() {
+        let mut random = fastrand::Rng::with_seed(1);
+        for _ in 0..100 {
+            let mut numbers: Vec<u64> = (5..40).collect();
+            random.shuffle(&mut numbers);
+            let set = set(numbers);
+            assert_eq!(Vec::from_iter(set.ranges()), [5..=39]);
+        }
+    }
+
+    #[test]
+    fn what_is_missing_is_found_at_both_ends_and_between() {
+        let set = set([3, 4, 7, 9]);
+        let missing = set.missing_between(1, 11);
+        assert_eq!(
+            Vec::from_iter(missing.ranges()),
+            [1..=2, 5..=6, 8..=8, 10..=11]
+        );
+        assert!(set.missing_between(3, 4).is_empty());
+        assert!(!set.contains(5) && set.contains(7));
+        assert_eq!(set.last(), 9);
+    }
+
+    #[test]
+    fn what_is_below_a_number_is_forgotten_also_inside_a_range() {
+        let mut set = set([1, 2, 3, 4, 8]);
+        set.forget_below(3);
+        assert_eq!(Vec::from_iter(set.ranges()), [3..=4, 8..=8]);
+    }
+}

@@ -1,0 +1,288 @@
+//! Reading a journal back: what is there, what is missing, and what was never finished.
+//!
+//! ```text
+//!  sequences   1 2 3 4 5 6 7 8 9 ✂
+//!              ╰retired╯ │     │ ╰ torn: nothing proves that it was ever durable
+//!                     oldest  proven, by a later frame, by a mark, or by the index
+//! ```
+//!
+//! The order is gap-free, and a frame is only written when the one before it is durable. So:
+//!
+//! 1. Everything from `oldest` to `proven` was durable. What of it cannot be read is *damage*.
+//! 2. Bad bytes behind that are a *torn* end: whoever wrote them was never told "durable".
+//! 3. A frame that is found twice was written again after a failed sync, and is the same.
+//! 4. Whatever happens, nothing here changes the disk.
+
+use std::io;
+use std::path::Path;
+
+use super::super::disk::{Disk, DiskFile};
+use super::frame::{FoundValue, NoHeader, SECTOR, decode_segment_header};
+use super::scan::{Found, FoundFrame, scan};
+use super::segment::{Position, SEGMENT_BYTES, SegmentName};
+use super::sequences::Sequences;
+
+/// No segment is longer, in this version; a file that is has something behind it that is not ours.
+const LONGEST_READ: u64 = 4 * SEGMENT_BYTES as u64;
+
+/// How much of a file is given up where a part of it cannot be read.
+const READ_BYTES: usize = 4096;
+
+/// Why a journal cannot be read at all.
+#[derive(Debug)]
+pub(crate) enum SurveyError {
+    Io(io::Error),
+    NewerFormat(u32),
+}
+
+impl From<io::Error> for SurveyError {
+    fn from(error: io::Error) -> Self {
+        SurveyError::Io(error)
+    }
+}
+
+/// What a journal holds.
+#[derive(Debug, Default)]
+pub(crate) struct Survey {
+    /// The segments that hold something, in order.
+    pub(crate) used: Vec<UsedSegment>,
+    /// Made, and never used.
+    pub(crate) blank: Vec<SegmentName>,
+    /// Files that are none of ours, with what is strange about the ones that are.
+    pub(crate) oddities: Vec<Oddity>,
+    /// Whose journal this is, as the headers say; a new number where there is none.
+    pub(crate) queue: u64,
+    /// The first sequence that counts.
+    pub(crate) oldest: u64,
+    /// The last sequence that is known to have been durable.
+    pub(crate) proven: u64,
+    /// The last sequence that the segments themselves say was durable before a successor was begun.
+    marked: u64,
+    pub(crate) running_seconds: u64,
+    /// Whether there are bytes behind the last frame that are none.
+    pub(crate) is_torn: bool,
+    whole: Sequences,
+}
+
+/// A segment that holds something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct UsedSegment {
+    pub(crate) name: SegmentName,
+    /// The sequences of its first and of its last frame that can be read.
+    pub(crate) ends: Option<(u64, u64)>,
+}
+
+/// Something about a file of the journal that should not be so.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Oddity {
+    /// No segment's name.
+    Stray(String),
+    /// The header is not what the name says.
+    BadHeader(String),
+    /// The file is shorter than it was made.
+    Short(String),
+    /// The device does not give all of it back.
+    Unreadable(String),
+}
+
+/// A change that a replay comes by.
+pub(crate) struct Replayed<'a> {
+    pub(crate) position: Position,
+    pub(crate) key: &'a [u8],
+    pub(crate) value: FoundValue<'a>,
+}
+
+impl Survey {
+    /// Reads the journal in `directory`.
+    pub(crate) fn read(disk: &dyn Disk, directory: &Path) -> Result<Survey, SurveyError> {
+        let mut survey = Survey {
+            oldest: 1,
+            queue: uuid::Uuid::new_v4().as_u64_pair().0,
+            ..Survey::default()
+        };
+        let mut names = Vec::new();
+        for name in disk.names(directory)? {
+            match SegmentName::parse(&name) {
+                Some(segment) => names.push(segment),
+                None => survey.oddities.push(Oddity::Stray(name)),
+            }
+        }
+        names.sort();
+        for name in names {
+            survey.add(disk, directory, name)?;
+        }
+        survey.whole.forget_below(survey.oldest);
+        survey.proven = survey.proven.max(survey.whole.last());
+        Ok(survey)
+    }
+
+    fn add(
+        &mut self,
+        disk: &dyn Disk,
+        directory: &Path,
+        name: SegmentName,
+    ) -> Result<(), SurveyError> {
+        let (bytes, is_readable) = read_segment(disk, directory, name)?;
+        if !is_readable {
+            self.oddities.push(Oddity::Unreadable(name.to_string()));
+        }
+        if bytes.iter().all(|byte| *byte == 0) {
+            self.blank.push(name);
+            return Ok(());
+        }
+        self.check_header(name, &bytes)?;
+        let mut ends_badly = false;
+        let mut ends: Option<(u64, u64)> = None;
+        scan(name, &bytes, |found| {
+            ends_badly = match found {
+                Found::Frame(frame) if self.count_frame(&frame) => {
+                    let sequence = frame.header.sequence;
+                    ends = Some((ends.map_or(sequence, |(first, _)| first), sequence));
+                    false
+                }
+                Found::Frame(_) | Found::Bad => true,
+                Found::Mark(sequence) => {
+                    self.marked = self.marked.max(sequence);
+                    self.proven = self.proven.max(sequence);
+                    false
+                }
+            };
+        });
+        self.used.push(UsedSegment { name, ends });
+        self.is_torn = ends_badly;
+        Ok(())
+    }
+
+    fn check_header(&mut self, name: SegmentName, bytes: &[u8]) -> Result<(), SurveyError> {
+        let header = match decode_segment_header(bytes) {
+            Err(NoHeader::NewerFormat(format)) => return Err(SurveyError::NewerFormat(format)),
+            Ok(header) if (header.number, header.epoch) == (name.number, name.epoch) => header,
+            _ => {
+                self.oddities.push(Oddity::BadHeader(name.to_string()));
+                return Ok(());
+            }
+        };
+        self.queue = header.queue;
+        if bytes.len() < header.length as usize {
+            self.oddities.push(Oddity::Short(name.to_string()));
+        }
+        Ok(())
+    }
+
+    /// Whether the frame is as it was written.
+    fn count_frame(&mut self, frame: &FoundFrame<'_>) -> bool {
+        let header = frame.header;
+        // It was written when the one before it was durable.
+        self.marked = self.marked.max(header.sequence.saturating_sub(1));
+        self.proven = self.proven.max(self.marked);
+        if frame.is_whole() {
+            self.whole.insert(header.sequence);
+            self.oldest = self.oldest.max(header.oldest);
+            self.running_seconds = self.running_seconds.max(header.running_seconds);
+        }
+        frame.is_whole()
+    }
+
+    /// The segments that do not count any more, and were about to be moved away.
+    pub(crate) fn retired(&self) -> impl Iterator<Item = SegmentName> {
+        let over = self.used.iter().filter(|segment| self.is_over(segment));
+        over.map(|segment| segment.name)
+    }
+
+    /// The segments that count.
+    pub(crate) fn counting(&self) -> impl Iterator<Item = &UsedSegment> {
+        self.used.iter().filter(|segment| !self.is_over(segment))
+    }
+
+    fn is_over(&self, segment: &UsedSegment) -> bool {
+        segment.ends.is_some_and(|(_, last)| last < self.oldest)
+    }
+
+    /// Somebody else knows that everything up to `sequence` was durable.
+    pub(crate) fn add_witness(&mut self, sequence: u64) {
+        self.proven = self.proven.max(sequence);
+    }
+
+    /// The sequences that were durable, and whose frames cannot be read as they were written.
+    pub(crate) fn missing(&self) -> Sequences {
+        self.whole.missing_between(self.oldest, self.proven)
+    }
+
+    /// The last frame, where nothing but itself says that it was durable. After a failed sync it
+    /// may be in the system's memory alone.
+    pub(crate) fn unproven(&self) -> Option<u64> {
+        let last = self.whole.last();
+        (last > self.marked && last == self.proven).then_some(last)
+    }
+
+    /// Reads every change behind `after` that was durable, in order; of a damaged frame those that
+    /// are not damaged, and the keys of those that are.
+    pub(crate) fn replay(
+        &self,
+        disk: &dyn Disk,
+        directory: &Path,
+        after: u64,
+        mut visit: impl FnMut(Replayed<'_>),
+    ) -> io::Result<()> {
+        let mut last = after.max(self.oldest.saturating_sub(1));
+        for UsedSegment { name, .. } in &self.used {
+            let (bytes, _) = read_segment(disk, directory, *name)?;
+            scan(*name, &bytes, |found| {
+                let Found::Frame(frame) = found else { return };
+                let sequence = frame.header.sequence;
+                let counts = frame.is_whole() || !self.whole.contains(sequence);
+                if sequence > last && sequence <= self.proven && counts {
+                    last = sequence;
+                    visit_changes(*name, &frame, &mut visit);
+                }
+            });
+        }
+        Ok(())
+    }
+}
+
+pub(crate) fn visit_changes(
+    name: SegmentName,
+    frame: &FoundFrame<'_>,
+    visit: &mut impl FnMut(Replayed<'_>),
+) {
+    for change in &frame.changes {
+        visit(Replayed {
+            position: Position {
+                sequence: frame.header.sequence,
+                segment: name.number,
+                frame: frame.offset,
+                change: change.offset,
+            },
+            key: change.key,
+            value: change.value,
+        });
+    }
+}
+
+fn read_segment(
+    disk: &dyn Disk,
+    directory: &Path,
+    name: SegmentName,
+) -> io::Result<(Vec<u8>, bool)> {
+    let file = disk.open(&name.in_directory(directory))?;
+    read_file(&*file)
+}
+
+/// All of a file; zeros, and `false`, for what cannot be read.
+pub(crate) fn read_file(file: &dyn DiskFile) -> io::Result<(Vec<u8>, bool)> {
+    let length = file.length()?.min(LONGEST_READ) as usize;
+    let mut bytes = vec![0; length];
+    if file.read_at(&mut bytes, 0).is_ok() {
+        return Ok((bytes, true));
+    }
+    bytes.fill(0);
+    for (index, part) in bytes.chunks_mut(READ_BYTES).enumerate() {
+        if file.read_at(part, (index * READ_BYTES) as u64).is_err() {
+            part.fill(0);
+        }
+    }
+    Ok((bytes, false))
+}
+
+const _: () = assert!((SEGMENT_BYTES as usize).is_multiple_of(SECTOR));

@@ -1,0 +1,404 @@
+//! At an open: the journal is read, what it lost is looked for, and the index is proven or made anew.
+//!
+//! 1. The journal is made durable before anything is done with what was read.
+//! 2. An index is used again only if it agrees with every single record of the journal.
+//! 3. What the journal lost to damage is restored from the index where that knows it undamaged, in
+//!    its own sequence, and named as lost where not. An older state never takes its place.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::super::index::{Index, IndexChange, Indexed, KeyState, MemoryIndex};
+use super::super::journal::{
+    FoundValue, Journal, JournalSettings, Oddity, Position, Replayed, Sequences, Survey,
+    SurveyError,
+};
+use super::super::record::LOST;
+use super::super::sled::{FoundIndex, SledIndex, find_index, new_index, remove_others};
+use super::super::{Change, StoreError};
+use super::Shared;
+use super::feeder::Feeder;
+
+const APPLIED_AT_ONCE: usize = 256;
+const MENDED_AT_ONCE: usize = 16;
+
+/// What an open found.
+#[derive(Debug, Default)]
+pub(crate) struct Recovery {
+    pub(crate) index: IndexFate,
+    /// Bytes at the end of the journal that nobody was told to be durable.
+    pub(crate) is_torn: bool,
+    pub(crate) oddities: Vec<Oddity>,
+    /// The sequences of what was durable and could not be read.
+    pub(crate) missing: Sequences,
+    /// The keys that were restored.
+    pub(crate) restored: Vec<Vec<u8>>,
+    /// The keys whose newest value is lost.
+    pub(crate) lost: Vec<Vec<u8>>,
+    /// Whether changes are lost of which not even the keys are known.
+    pub(crate) has_unknown_losses: bool,
+    /// How many entries of an index the journal knows nothing of.
+    pub(crate) unvouched: u64,
+}
+
+/// What became of the index.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) enum IndexFate {
+    /// There was none.
+    #[default]
+    Made,
+    /// It agreed with the journal.
+    Proven,
+    /// It did not, for this reason, and a new one was made.
+    Rebuilt(String),
+    /// None can be made on the disk, for this reason, and it is in memory.
+    InMemory(String),
+}
+
+/// What a store is made of.
+pub(super) struct Recovered {
+    pub(super) journal: Journal,
+    pub(super) index: Arc<dyn Index>,
+    pub(super) live_bytes: u64,
+    /// What is to be committed before anything else.
+    pub(super) mending: Mending,
+}
+
+/// What damage makes necessary.
+#[derive(Debug, Default)]
+pub(super) struct Mending {
+    changes: Vec<Change>,
+    is_needed: bool,
+}
+
+pub(super) fn recover(settings: JournalSettings) -> Result<(Recovered, Recovery), StoreError> {
+    let mut survey = settings
+        .survey()
+        .map_err(|error| survey_error(&settings, error))?;
+    let mut report = Recovery {
+        is_torn: survey.is_torn,
+        oddities: survey.oddities.clone(),
+        ..Recovery::default()
+    };
+    let found = Witness::ask(find_index(&settings.directory, survey.queue), &mut survey);
+    report.missing = survey.missing();
+    let journal = Journal::open(settings.clone(), &survey)?;
+    let mut recovered = match (found, report.missing.is_empty()) {
+        (Witness::Usable(index), true) => match prove(&settings, &survey, &index)? {
+            Ok(live_bytes) => {
+                report.index = IndexFate::Proven;
+                remove_others(&settings.directory, Some(&index));
+                Recovered {
+                    journal,
+                    index: Arc::new(index),
+                    live_bytes,
+                    mending: Mending::default(),
+                }
+            }
+            Err(doubt) => {
+                report.index = IndexFate::Rebuilt(doubt);
+                report.unvouched = count_unvouched(&survey, &index);
+                rebuild(&settings, &survey, journal, Vec::new(), &mut report)?
+            }
+        },
+        (Witness::Usable(index), false) => {
+            let known = testimony(&index, &report.missing);
+            report.has_unknown_losses = known.is_none();
+            report.index = IndexFate::Rebuilt("the journal is damaged".to_owned());
+            drop(index);
+            rebuild(
+                &settings,
+                &survey,
+                journal,
+                known.unwrap_or_default(),
+                &mut report,
+            )?
+        }
+        (Witness::None(fate), is_whole) => {
+            report.has_unknown_losses = !is_whole;
+            report.index = fate;
+            rebuild(&settings, &survey, journal, Vec::new(), &mut report)?
+        }
+    };
+    recovered.mending.is_needed = !report.missing.is_empty();
+    Ok((recovered, report))
+}
+
+fn survey_error(settings: &JournalSettings, error: SurveyError) -> StoreError {
+    let path = settings.directory.clone();
+    match error {
+        SurveyError::Io(error) => StoreError::Io {
+            path,
+            doing: "opened",
+            reason: error.to_string(),
+        },
+        SurveyError::NewerFormat(found) => StoreError::NewerFormat {
+            path,
+            found,
+            known: super::super::journal::FORMAT,
+        },
+    }
+}
+
+/// An index that was found, before anything is believed of it.
+enum Witness {
+    /// It belongs to this queue.
+    Usable(SledIndex),
+    None(IndexFate),
+}
+
+impl Witness {
+    /// Lets the index testify up to where the queue was durable.
+    fn ask(found: FoundIndex, survey: &mut Survey) -> Witness {
+        let index = match found {
+            FoundIndex::Absent => return Witness::None(IndexFate::Made),
+            FoundIndex::Unusable(reason) => {
+                return Witness::None(IndexFate::Rebuilt(reason));
+            }
+            FoundIndex::Opened(index) => index,
+        };
+        let doubt = match index.applied() {
+            Ok(Some(applied)) if applied.queue == survey.queue => {
+                survey.add_witness(applied.sequence);
+                return Witness::Usable(index);
+            }
+            Ok(Some(_)) => "it belongs to another queue".to_owned(),
+            Ok(None) => "it does not say up to where it goes".to_owned(),
+            Err(error) => error.to_string(),
+        };
+        Witness::None(IndexFate::Rebuilt(doubt))
+    }
+}
+
+/// Feeds `index` what it has not got, and compares it with every record of the journal. The inner
+/// error is the doubt that is left.
+fn prove(
+    settings: &JournalSettings,
+    survey: &Survey,
+    index: &SledIndex,
+) -> Result<Result<u64, String>, StoreError> {
+    let applied = match index.applied() {
+        Ok(applied) => applied.map_or(0, |applied| applied.sequence),
+        Err(error) => return Ok(Err(error.to_string())),
+    };
+    if let Err(error) = feed(settings, survey, index, applied)? {
+        return Ok(Err(error.to_string()));
+    }
+    let mut agreeing = 0;
+    let mut doubt = None;
+    replay(settings, survey, 0, |replayed| {
+        if doubt.is_none() {
+            match agrees(index, &replayed) {
+                Ok(is_newest) => agreeing += u64::from(is_newest),
+                Err(why) => doubt = Some(why),
+            }
+        }
+    })?;
+    Ok(match doubt {
+        Some(doubt) => Err(doubt),
+        None => no_more_than(index, agreeing, survey.oldest),
+    })
+}
+
+/// Whether `replayed` is the newest change of its key; an error where the index contradicts it.
+fn agrees(index: &SledIndex, replayed: &Replayed<'_>) -> Result<bool, String> {
+    let entry = index.get(replayed.key).map_err(|error| error.to_string())?;
+    let entry = entry.ok_or("a record is missing in it")?;
+    let order = |position: &Position| (position.sequence, position.change);
+    match order(&entry.position).cmp(&order(&replayed.position)) {
+        std::cmp::Ordering::Less => Err("a record in it is too old".to_owned()),
+        std::cmp::Ordering::Greater => Ok(false),
+        std::cmp::Ordering::Equal => {
+            let is_same = match (&entry.state, replayed.value) {
+                (KeyState::Value(stored), FoundValue::Put(value)) => stored == value,
+                (KeyState::Gone, FoundValue::Deleted) => true,
+                _ => false,
+            };
+            match is_same && entry.position == replayed.position {
+                true => Ok(true),
+                false => Err("a record in it is not that of the journal".to_owned()),
+            }
+        }
+    }
+}
+
+/// That `index` has exactly `count` entries; how many bytes its values take.
+fn no_more_than(index: &SledIndex, count: u64, oldest: u64) -> Result<u64, String> {
+    let (mut entries, mut live_bytes) = (0, 0);
+    let damaged = index.walk(|key, indexed| match indexed.state {
+        // The journal forgot this key a moment before the index could.
+        KeyState::Gone if indexed.position.sequence < oldest => {}
+        KeyState::Value(value) => {
+            entries += 1;
+            live_bytes += (key.len() + value.len()) as u64;
+        }
+        KeyState::Gone | KeyState::InJournal => entries += 1,
+    });
+    match damaged {
+        Err(error) => Err(error.to_string()),
+        Ok(0) if entries == count => Ok(live_bytes),
+        Ok(0) => Err("it has records that the journal has not".to_owned()),
+        Ok(_) => Err("a record in it is damaged".to_owned()),
+    }
+}
+
+fn count_unvouched(survey: &Survey, index: &SledIndex) -> u64 {
+    let mut unvouched = 0;
+    // One that cannot be read to its end has said what it can.
+    let _ = index.walk(|_, indexed| {
+        let sequence = indexed.position.sequence;
+        unvouched += u64::from(sequence < survey.oldest || sequence > survey.proven);
+    });
+    unvouched
+}
+
+/// What `index` knows of the `missing` sequences; `None` where it does not know all of it.
+fn testimony(index: &SledIndex, missing: &Sequences) -> Option<Vec<(Vec<u8>, Indexed)>> {
+    let applied = index.applied().ok()??;
+    if applied.sequence < missing.last() {
+        return None;
+    }
+    let mut known = Vec::new();
+    let damaged = index.walk(|key, indexed| {
+        if missing.contains(indexed.position.sequence) {
+            known.push((key.to_vec(), indexed));
+        }
+    });
+    (damaged.ok()? == 0).then_some(known)
+}
+
+/// Makes a new index of what the journal holds, and finds out what of `known` is newer than that.
+fn rebuild(
+    settings: &JournalSettings,
+    survey: &Survey,
+    journal: Journal,
+    known: Vec<(Vec<u8>, Indexed)>,
+    report: &mut Recovery,
+) -> Result<Recovered, StoreError> {
+    let made = new_index(&settings.directory, survey.queue)
+        .and_then(|index| Ok((feed(settings, survey, &index, 0)??, index)));
+    let (index, live_bytes): (Arc<dyn Index>, u64) = match made {
+        Ok((_, index)) => {
+            remove_others(&settings.directory, Some(&index));
+            let live_bytes = no_more_than(&index, 0, 0).unwrap_or_default();
+            (Arc::new(index), live_bytes)
+        }
+        Err(error) => {
+            report.index = IndexFate::InMemory(error.to_string());
+            let index = MemoryIndex::default();
+            feed(settings, survey, &index, 0)??;
+            (Arc::new(index), 0)
+        }
+    };
+    let changes = mending(settings, survey, &*index, known, report)?;
+    Ok(Recovered {
+        journal,
+        index,
+        live_bytes,
+        mending: Mending {
+            changes,
+            is_needed: false,
+        },
+    })
+}
+
+/// What has to be committed so that no older state takes the place of what was lost.
+fn mending(
+    settings: &JournalSettings,
+    survey: &Survey,
+    index: &dyn Index,
+    known: Vec<(Vec<u8>, Indexed)>,
+    report: &mut Recovery,
+) -> Result<Vec<Change>, StoreError> {
+    let mut changes = BTreeMap::new();
+    for (key, indexed) in known {
+        let current = index
+            .get(&key)?
+            .map_or(0, |current| current.position.sequence);
+        if current < indexed.position.sequence {
+            report.restored.push(key.clone());
+            changes.insert(key, indexed);
+        }
+    }
+    let mut damaged = BTreeMap::new();
+    replay(settings, survey, 0, |replayed| {
+        if replayed.value == FoundValue::Damaged {
+            damaged.insert(replayed.key.to_vec(), replayed.position);
+        }
+    })?;
+    let mut mended: Vec<Change> = Vec::new();
+    for (key, position) in damaged {
+        let current = index
+            .get(&key)?
+            .map_or(0, |current| current.position.sequence);
+        let restored = changes.get(&key).map_or(0, |one| one.position.sequence);
+        if current.max(restored) < position.sequence {
+            changes.remove(&key);
+            report.lost.push(key.clone());
+            mended.push(Change::Put {
+                key,
+                value: LOST.to_vec(),
+            });
+        }
+    }
+    mended.extend(
+        changes
+            .into_iter()
+            .map(|(key, indexed)| match indexed.state {
+                KeyState::Value(value) => Change::Put { key, value },
+                KeyState::Gone | KeyState::InJournal => Change::Delete { key },
+            }),
+    );
+    Ok(mended)
+}
+
+/// Gives `index` every change behind `after`. The inner error is the index's own.
+fn feed(
+    settings: &JournalSettings,
+    survey: &Survey,
+    index: &dyn Index,
+    after: u64,
+) -> Result<Result<(), StoreError>, StoreError> {
+    let mut waiting = Vec::with_capacity(APPLIED_AT_ONCE);
+    let mut outcome = Ok(());
+    replay(settings, survey, after, |replayed| {
+        let state = match replayed.value {
+            FoundValue::Put(value) => KeyState::Value(value.to_vec()),
+            FoundValue::Deleted => KeyState::Gone,
+            FoundValue::Damaged => return,
+        };
+        let position = replayed.position;
+        let indexed = Indexed { position, state };
+        waiting.push(IndexChange::Set(replayed.key.to_vec(), indexed));
+        if waiting.len() == APPLIED_AT_ONCE && outcome.is_ok() {
+            // Of the last frame something may be left to come.
+            outcome = index.apply(std::mem::take(&mut waiting), position.sequence - 1);
+        }
+    })?;
+    Ok(outcome
+        .and_then(|()| index.apply(waiting, survey.proven))
+        .and_then(|()| index.flush()))
+}
+
+fn replay(
+    settings: &JournalSettings,
+    survey: &Survey,
+    after: u64,
+    visit: impl FnMut(Replayed<'_>),
+) -> Result<(), StoreError> {
+    let replayed = settings.replay(survey, after, visit);
+    replayed.map_err(|error| survey_error(settings, SurveyError::Io(error)))
+}
+
+impl Shared {
+    /// Commits what damage makes necessary, and moves the damaged segments out of the way.
+    pub(super) fn mend(&self, mending: Mending, feeder: &mut Feeder) -> Result<(), StoreError> {
+        for some in mending.changes.chunks(MENDED_AT_ONCE) {
+            self.commit(some)?;
+        }
+        match mending.is_needed {
+            true => feeder.retire_all(),
+            false => Ok(()),
+        }
+    }
+}
