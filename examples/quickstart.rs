@@ -68,6 +68,7 @@ async fn sell(till: Client) -> Outcome<()> {
         OrderOutcome::Declined(declined) => return Err(format!("declined: {declined}").into()),
         OrderOutcome::NotSent(not_sent) => return Err(not_sent.into()),
         OrderOutcome::Unknown(unknown) => return Err(format!("{unknown:?}").into()),
+        OrderOutcome::Earlier(earlier) => return Err(format!("made before: {earlier:?}").into()),
     }
     wait_for_attempts(&till, 2).await?;
     show_pending(&till)?;

@@ -13,12 +13,12 @@ pub use api::{
 };
 pub use client::{
     Advices, Approved, CancelOrderOutcome, Client, ClientBuilder, Confirmable, CreateOrderOutcome,
-    DecisionError, HandedBack, OpenError, OrderOutcome, QueryError, QueuedAdvice,
-    RedeemOrderOutcome, Remaining, RequestError, StillPending, Undecided, Unknown,
+    DecisionError, HandedBack, OpenError, OrderOutcome, QueryError, QueuedAdvice, RecoveryReport,
+    RedeemOrderOutcome, Remaining, RequestError, StillPending, Unknown,
 };
 pub use model::{AdviceId, Operation, RequestId};
 pub use saf::{
-    AdviceRecord, AdviceState, Attempt, AttemptOutcome, Conflict, DamagedRecord, RetryPolicy,
-    RetryPolicyError,
+    AdviceRecord, AdviceState, Attempt, AttemptOutcome, Conflict, DamagedRecord, Finding, Receipt,
+    RetryPolicy, RetryPolicyError, Standing, TillReference, TransactionRecord,
 };
-pub use store::StoreError;
+pub use store::{ReceiptKey, StoreError};

@@ -8,7 +8,7 @@ use std::error::Error;
 use std::time::Duration;
 
 use money_transfer_retailer::model::{
-    CreateOrderRequest, Institution, Money, PersonalDetails, SlipData, SlipLine,
+    CreateOrderRequest, Institution, Money, PersonalDetails, RedeemOrderRequest, SlipData, SlipLine,
 };
 use money_transfer_retailer::{
     Client, Credentials, HttpSetupError, OpenError, OrderOutcome, RequestError, RetryPolicy,
@@ -165,15 +165,24 @@ async fn a_scale_factor_that_is_not_finite_is_refused_with_its_place() {
 }
 
 #[tokio::test]
-async fn a_request_id_that_was_used_before_is_not_sent_again() {
+async fn a_request_id_that_was_used_for_something_else_is_refused() {
     let shop = Shop::open().await;
     let request = order();
     drop(shop.till.create_order(request.clone()).await.unwrap());
-    let refused = shop.till.create_order(request).await.unwrap_err();
-    assert!(
-        matches!(refused, RequestError::KnownRequest { .. }),
-        "{refused}"
-    );
+    let mut dearer = request.clone();
+    dearer.amount = Money::zar(100_000);
+    let redeem = RedeemOrderRequest::builder()
+        .id(request.id)
+        .order_redeem_ref("12345678901234567890")
+        .build();
+    let dearer = shop.till.create_order(dearer).await.unwrap_err();
+    let redeem = shop.till.redeem_order(redeem).await;
+    for refused in [dearer, redeem.unwrap_err()] {
+        assert!(
+            matches!(refused, RequestError::KnownRequest { .. }),
+            "{refused}"
+        );
+    }
     assert_eq!(shop.upstream.book().messages().count(), 1);
 }
 

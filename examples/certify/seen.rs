@@ -101,7 +101,9 @@ impl<R> Seen<Approved<R>> {
                 cause: unknown.cause,
                 reversal: Some(unknown.reversal_id),
             },
-            Err(RequestError::KnownRequest { .. }) => Seen::KnownRequest,
+            Ok(OrderOutcome::Earlier(_)) | Err(RequestError::KnownRequest { .. }) => {
+                Seen::KnownRequest
+            }
             Err(error) => Seen::Trouble(told(&error)),
         }
     }

@@ -289,6 +289,11 @@ pub(crate) trait ApprovalMessage: DeserializeOwned + TransactionMessage {
 
     /// The redeem reference that it gives.
     fn redeem_ref(&self) -> Option<&Sensitive>;
+
+    /// The other form of the redeem reference.
+    fn redeem_ref_alt(&self) -> Option<&Sensitive> {
+        None
+    }
 }
 
 /// Reads the outcome of a financial request whose id is `id`.

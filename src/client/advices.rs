@@ -3,8 +3,7 @@
 use std::time::Duration;
 
 use super::{Core, DecisionError, LONGEST_WAIT};
-use crate::model::{Money, Operation, RequestId, Timestamp};
-use crate::saf::{AdviceRecord, DamagedRecord, OpenPage, State, Transaction};
+use crate::saf::{AdviceRecord, DamagedRecord, LedgerPage, Transaction, TransactionRecord};
 
 /// How many open transactions are read at a time.
 const PAGE: usize = 256;
@@ -16,20 +15,6 @@ const LIST_LIMIT: usize = 1_000;
 #[derive(Clone, Copy)]
 pub struct Advices<'a> {
     core: &'a Core,
-}
-
-/// An approved request that waits for a decision.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct Undecided {
-    /// The request, to be confirmed or reversed by this id.
-    pub request_id: RequestId,
-    /// What was asked for, for example [`Operation::CreateOrder`].
-    pub operation: Operation,
-    /// The time of the request.
-    pub requested_at: Timestamp,
-    /// What the upstream approved.
-    pub amount: Money,
 }
 
 /// The deadline was reached before the queue was empty.
@@ -83,14 +68,19 @@ impl<'a> Advices<'a> {
         })
     }
 
-    /// The approved requests that wait for a decision, oldest first; the first 1,000 of them.
+    /// The requests that wait for a decision, oldest first; the first 1,000 of them.
     ///
-    /// After a restart, these are the sales that the till was in.
+    /// After a restart, these are the sales that the till was in, with all it needs to finish them.
+    /// Where [`in_doubt`](TransactionRecord::in_doubt) is set, damage to the queue may have taken a
+    /// decision: ask the upstream first.
     ///
     /// # Errors
     /// As for [`pending`](Advices::pending).
-    pub fn undecided(&self) -> Result<Vec<Undecided>, DecisionError> {
-        self.list(Undecided::of)
+    pub fn undecided(&self) -> Result<Vec<TransactionRecord>, DecisionError> {
+        self.list(|transaction| {
+            let record = || TransactionRecord::new(transaction.clone(), &self.core.schedule);
+            transaction.awaits_decision().then(record)
+        })
     }
 
     /// The records that fail their checksum, oldest first.
@@ -114,7 +104,7 @@ impl<'a> Advices<'a> {
     /// Goes through all open transactions, until the list is full.
     fn collect<T>(
         &self,
-        mut entries: impl FnMut(OpenPage) -> Vec<T>,
+        mut entries: impl FnMut(LedgerPage) -> Vec<T>,
     ) -> Result<Vec<T>, DecisionError> {
         let mut list = Vec::new();
         let mut after = None;
@@ -127,20 +117,5 @@ impl<'a> Advices<'a> {
                 return Ok(list);
             }
         }
-    }
-}
-
-impl Undecided {
-    fn of(transaction: &Transaction) -> Option<Undecided> {
-        let State::Approved = transaction.state else {
-            return None;
-        };
-        let approval = transaction.approval.as_ref()?;
-        Some(Undecided {
-            request_id: transaction.request_id,
-            operation: transaction.operation,
-            requested_at: transaction.requested_at,
-            amount: approval.amount.clone(),
-        })
     }
 }

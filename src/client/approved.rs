@@ -59,6 +59,15 @@ impl<R> Approved<R> {
         &self.response
     }
 
+    /// Marks that tender is being taken, or that money is being paid out. Returns when that is on the
+    /// disk: after a restart the mark shows that the customer may have paid, or may have been paid.
+    ///
+    /// # Errors
+    /// As for [`confirm`](Client::confirm).
+    pub async fn tender_started(&self) -> Result<(), DecisionError> {
+        self.client.tender_started(self.request_id).await
+    }
+
     /// Reverses: the cashier cancelled, or tender failed.
     ///
     /// # Errors

@@ -3,21 +3,24 @@
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 
-use super::recovery::recover;
+use super::binding::Binding;
+use super::recovery::RecoveryReport;
 use super::{Client, Core, OpenError, WorkerOrder};
 use zeroize::Zeroizing;
 
 use crate::api::{ClientIdentity, Credentials, HttpSettings, HttpTransport, Transport};
 use crate::model::{Check, Defaults, Institution, Originator, Sensitive};
-use crate::saf::clock::{Clock, SystemClock, uptime};
+use crate::saf::clock::{SystemClock, uptime};
 use crate::saf::delivery::Delivery;
-use crate::saf::{Ledger, RetryPolicy, Schedule};
-use crate::store::{DirectoryLock, JournaledStore, Store};
+use crate::saf::ledger::Insistence;
+use crate::saf::{Ledger, RetryPolicy, Schedule, TillReference, findings};
+use crate::store::{DirectoryLock, JournaledStore, ReceiptKey, Recovery, Store, StoreOptions};
 
 /// The timeout that the interface names, unless something else was agreed.
 const TIMEOUT: Duration = Duration::from_secs(60);
@@ -46,6 +49,9 @@ pub struct ClientBuilder {
     proxy: Option<Sensitive>,
     user_agent: Option<String>,
     policy: RetryPolicy,
+    instance: Option<String>,
+    receipt_key: Option<ReceiptKey>,
+    audit_retention: Duration,
 }
 
 impl ClientBuilder {
@@ -65,6 +71,9 @@ impl ClientBuilder {
             proxy: None,
             user_agent: None,
             policy: RetryPolicy::default(),
+            instance: None,
+            receipt_key: None,
+            audit_retention: AUDIT_RETENTION,
         }
     }
 
@@ -181,6 +190,29 @@ impl ClientBuilder {
         self
     }
 
+    /// What this installation is called, for example the number of the till. A queue that was made under
+    /// another name, such as one in a copied disk image, is quarantined when it is opened
+    /// ([`Client::adopt`]).
+    pub fn instance(mut self, instance: impl Into<String>) -> Self {
+        self.instance = Some(instance.into());
+        self
+    }
+
+    /// Seals the redeem references and slips that the queue keeps for receipts. They are erased when
+    /// their transactions are settled; without a key they are readable until then by whoever may read
+    /// the queue's directory.
+    pub fn receipt_key(mut self, key: ReceiptKey) -> Self {
+        self.receipt_key = Some(key);
+        self
+    }
+
+    /// For how long the parts of the queue that are not needed any more are kept as an audit trail,
+    /// below its `audit` directory; default 90 days. Only the time counts in which the queue is open.
+    pub fn audit_retention(mut self, retention: Duration) -> Self {
+        self.audit_retention = retention;
+        self
+    }
+
     /// Accepts plain HTTP to any host. Credentials and customers are then readable on the way, so
     /// protect it by other means.
     pub fn allow_plain_http(mut self) -> Self {
@@ -200,44 +232,48 @@ impl ClientBuilder {
         let defaults = self.checked_defaults()?;
         let queue_dir = self.queue_dir.ok_or(missing("queue_dir"))?;
         let schedule = Arc::new(Schedule::default());
+        let binding = Binding::new(
+            self.base_url.as_deref().unwrap_or_default(),
+            self.credentials.as_ref().map_or("", Credentials::user),
+            self.instance.as_deref(),
+        );
+        let options = StoreOptions {
+            retention: self.audit_retention,
+            receipt_key: self.receipt_key,
+        };
         let opened = {
             let schedule = Arc::clone(&schedule);
-            runtime.spawn_blocking(move || open_ledger(queue_dir, schedule))
+            runtime.spawn_blocking(move || open_ledger(queue_dir, options, schedule))
         };
-        let ledger = Arc::new(opened.await.map_err(OpenError::broken_off)??);
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        recover(&ledger, &schedule, &*clock).await?;
+        let (ledger, recovery) = opened.await.map_err(OpenError::broken_off)??;
         let (worker_orders, orders) = watch::channel(WorkerOrder::Work);
-        let delivery = Delivery {
-            ledger: Arc::clone(&ledger),
-            schedule: Arc::clone(&schedule),
-            transport: Arc::clone(&transport),
-            clock: Arc::clone(&clock),
-            policy: self.policy,
-            timeout: self.timeout,
-        };
         let (ended, worker_ended) = watch::channel(false);
-        runtime.spawn(async move {
-            delivery.run(orders).await;
-            // Nobody may be waiting for it.
-            ended.send_replace(true);
-        });
-        let core = Core {
-            ledger,
+        let mut core = Core {
+            ledger: Arc::new(ledger),
             schedule,
             transport,
-            clock,
+            clock: Arc::new(SystemClock),
             defaults,
             policy: self.policy,
+            binding,
+            quarantined: AtomicBool::new(false),
+            report: RecoveryReport {
+                findings: findings(&recovery),
+                ..RecoveryReport::default()
+            },
             runtime,
             worker_orders,
             worker_ended,
             exchanges: watch::Sender::new(0),
         };
+        core.begin().await?;
+        core.start_worker(self.timeout, orders, ended);
         Ok(Client {
             core: Arc::new(core),
             timeout: self.timeout,
             deadline: self.deadline,
+            till_reference: TillReference::default(),
+            insistence: Insistence::Wait,
         })
     }
 
@@ -306,17 +342,61 @@ impl ClientBuilder {
     }
 }
 
+impl Core {
+    /// Takes up what an earlier process left, if that is ours.
+    async fn begin(&mut self) -> Result<(), OpenError> {
+        let mut report = std::mem::take(&mut self.report);
+        for finding in &report.findings {
+            tracing::warn!(%finding, "the queue was not as it should be");
+        }
+        match self.is_ours().await? {
+            true => self.recover(&mut report).await?,
+            false => {
+                tracing::error!("the queue belongs to somebody else, and is quarantined");
+                report.quarantined = true;
+            }
+        }
+        self.quarantined = AtomicBool::new(report.quarantined);
+        self.report = report;
+        Ok(())
+    }
+
+    fn start_worker(
+        &self,
+        timeout: Duration,
+        orders: watch::Receiver<WorkerOrder>,
+        ended: watch::Sender<bool>,
+    ) {
+        let delivery = Delivery {
+            ledger: Arc::clone(&self.ledger),
+            schedule: Arc::clone(&self.schedule),
+            transport: Arc::clone(&self.transport),
+            clock: Arc::clone(&self.clock),
+            policy: self.policy,
+            timeout,
+        };
+        self.runtime.spawn(async move {
+            delivery.run(orders).await;
+            // Nobody may be waiting for it.
+            ended.send_replace(true);
+        });
+    }
+}
+
 fn missing(setting: &'static str) -> OpenError {
     OpenError::Missing { setting }
 }
 
 /// Blocks: it waits for a lock and for the disk.
-fn open_ledger(queue_dir: PathBuf, schedule: Arc<Schedule>) -> Result<Ledger, OpenError> {
+fn open_ledger(
+    queue_dir: PathBuf,
+    options: StoreOptions,
+    schedule: Arc<Schedule>,
+) -> Result<(Ledger, Recovery), OpenError> {
     let lock = DirectoryLock::take(&queue_dir)?;
-    let (store, recovery) = JournaledStore::open(lock, uptime(), AUDIT_RETENTION)?;
+    let (store, recovery) = JournaledStore::open(lock, uptime(), options)?;
     let store: Arc<dyn Store> = Arc::new(store);
-    let _ = recovery;
-    Ok(Ledger::start(store, schedule)?)
+    Ok((Ledger::start(store, schedule)?, recovery))
 }
 
 /// The base URL may have a password in it until it is checked, and keys are nobody's business.

@@ -108,9 +108,45 @@ pub enum RequestError {
         /// What the JSON library says.
         source: serde_json::Error,
     },
-    /// A request with this id was sent before. Nothing was sent: use a fresh id for a new request.
-    #[error("{operation} {request_id} was sent before, and was not sent again: use a fresh id")]
+    /// A request of another kind, or for another amount, has this id. Nothing was sent: use a fresh id
+    /// for a new request.
+    #[error("{operation} {request_id} has the id of a different request, and was not sent")]
     KnownRequest {
+        /// The operation.
+        operation: Operation,
+        /// The request.
+        request_id: RequestId,
+    },
+    /// A part of the till reference is too long to be stored. Nothing was sent.
+    #[error(
+        "{operation} {request_id} was not sent: its till reference has a {part} of more than 256 bytes"
+    )]
+    TillReference {
+        /// The operation.
+        operation: Operation,
+        /// The request.
+        request_id: RequestId,
+        /// The part.
+        part: &'static str,
+    },
+    /// An earlier request for this order is being reversed, and the upstream has not yet answered that: a
+    /// late reversal could reopen what this request pays out. Nothing was sent. Wait for it, or insist
+    /// by [`Client::despite_earlier_reversal`](crate::Client::despite_earlier_reversal).
+    #[error(
+        "{operation} {request_id} was not sent: the reversal of {reversed} for the same order is pending"
+    )]
+    EarlierReversalPending {
+        /// The operation.
+        operation: Operation,
+        /// The request.
+        request_id: RequestId,
+        /// The earlier request, whose reversal is not settled.
+        reversed: RequestId,
+    },
+    /// The queue belongs to another upstream, user or till. Nothing was sent: open the right queue, or
+    /// [`adopt`](crate::Client::adopt) this one.
+    #[error("{operation} {request_id} was not sent: the queue is quarantined")]
+    Quarantined {
         /// The operation.
         operation: Operation,
         /// The request.
@@ -170,6 +206,12 @@ pub enum DecisionError {
     /// queue again where the store asks for it.
     #[error("it is not known whether the decision is stored: open the queue again, and repeat it")]
     Store(#[source] StoreError),
+    /// The disk is full, and nothing was written. Make room and repeat the decision.
+    #[error("the decision is not stored: the disk is full; make room, and repeat it")]
+    Full(#[source] StoreError),
+    /// The queue belongs to another upstream, user or till. Nothing was changed.
+    #[error("the queue is quarantined: open the right one, or adopt it")]
+    Quarantined,
     /// The interface knows no such reason. Nothing was changed.
     #[error("the interface knows no such reason for a reversal")]
     UnknownReason,
@@ -182,11 +224,14 @@ impl From<LedgerError> for DecisionError {
     fn from(error: LedgerError) -> Self {
         match error {
             LedgerError::Conflict(conflict) => DecisionError::Conflict(conflict),
+            LedgerError::Store(source) if source.nothing_was_written() => {
+                DecisionError::Full(source)
+            }
             LedgerError::Store(source) => DecisionError::Store(source),
             LedgerError::Closed => DecisionError::Closed,
-            LedgerError::UnknownRequest | LedgerError::KnownRequest => {
-                DecisionError::UnknownRequest
-            }
+            LedgerError::UnknownRequest
+            | LedgerError::KnownRequest
+            | LedgerError::EarlierReversalPending { .. } => DecisionError::UnknownRequest,
         }
     }
 }

@@ -2,7 +2,6 @@
 
 use std::marker::PhantomData;
 use std::sync::Arc;
-use std::time::Duration;
 
 use serde::Serialize;
 use tokio::sync::oneshot;
@@ -14,7 +13,7 @@ use crate::model::{
     Check, Fill, Money, Operation, RequestId, ReversalReason, Sensitive, Timestamp,
     TransactionMessage,
 };
-use crate::saf::{Approval, Event, LedgerError, State, Transaction};
+use crate::saf::{Approval, Event, LedgerError, Receipt, State, Transaction, TransactionRecord};
 use crate::store::StoreError;
 
 /// What dual messaging has to know of a request.
@@ -50,36 +49,65 @@ impl Client {
             request_id,
             source,
         })?;
+        self.check_sale::<Q>(request_id)?;
         let exchange = Exchange::<Q> {
             client: self.clone(),
-            transaction: journal_entry(&request, requested_at, self.timeout),
+            transaction: self.journal_entry(&request, requested_at),
             call: Call::with_body(Q::OPERATION, body, self.timeout),
             redeem_ref: request.redeem_ref(),
             kind: PhantomData,
         };
         exchange.run_by_itself().await
     }
-}
 
-/// The transaction as it is before its first byte leaves.
-fn journal_entry<Q: FinancialRequest>(
-    request: &Q,
-    requested_at: Timestamp,
-    timeout: Duration,
-) -> Transaction {
-    let header = request.header();
-    Transaction {
-        request_id: request.id(),
-        operation: Q::OPERATION,
-        sequence: 0,
-        version: 0,
-        requested_at,
-        timeout,
-        amount: request.amount(),
-        receiver_id: header.receiver.map(|receiver| receiver.id.clone()),
-        identifiers: header.third_party_identifiers.clone(),
-        approval: None,
-        state: State::Sent,
+    /// That the queue may take a request of this till.
+    fn check_sale<Q: FinancialRequest>(&self, request_id: RequestId) -> Result<(), RequestError> {
+        let operation = Q::OPERATION;
+        if self.is_quarantined() {
+            return Err(RequestError::Quarantined {
+                operation,
+                request_id,
+            });
+        }
+        match self.till_reference.too_long() {
+            Some(part) => Err(RequestError::TillReference {
+                operation,
+                request_id,
+                part,
+            }),
+            None => Ok(()),
+        }
+    }
+
+    /// The transaction as it is before its first byte leaves.
+    fn journal_entry<Q: FinancialRequest>(
+        &self,
+        request: &Q,
+        requested_at: Timestamp,
+    ) -> Transaction {
+        let header = request.header();
+        let mut transaction = Transaction {
+            request_id: request.id(),
+            operation: Q::OPERATION,
+            sequence: 0,
+            version: 0,
+            requested_at,
+            timeout: self.timeout,
+            amount: request.amount(),
+            receiver_id: header.receiver.map(|receiver| receiver.id.clone()),
+            identifiers: header.third_party_identifiers.clone(),
+            approval: None,
+            receipt: Receipt::default(),
+            receipt_at: None,
+            masked_redeem_ref: None,
+            till_reference: self.till_reference.clone(),
+            tender_started: false,
+            in_doubt: false,
+            state: State::Sent,
+        };
+        // By this it is known which order a reversal is about.
+        transaction.set_receipt(Receipt::with_redeem_ref(request.redeem_ref()));
+        transaction
     }
 }
 
@@ -132,8 +160,12 @@ impl<Q: FinancialRequest> Exchange<Q> {
         } = self;
         let core = &client.core;
         let id = transaction.request_id;
-        let journaled = core.ledger.begin(transaction).await;
-        journaled.map_err(|error| not_journaled(error, Q::OPERATION, id))?;
+        let amount = transaction.amount.clone();
+        match core.ledger.begin(transaction, client.insistence).await {
+            Ok(_) => {}
+            Err(LedgerError::KnownRequest) => return client.earlier::<Q>(id, amount),
+            Err(error) => return Err(not_journaled(error, Q::OPERATION, id)),
+        }
         let unfinished = Unfinished {
             core: Arc::clone(core),
             id,
@@ -152,15 +184,42 @@ impl<Q: FinancialRequest> Exchange<Q> {
             }
             RequestOutcome::Unknown(cause) => core.unknown(id, cause).await,
         };
-        unfinished.finish();
         match stored {
-            Ok(outcome) => Ok(Handover::new(core, outcome)),
+            Ok(outcome) => {
+                unfinished.finish();
+                Ok(Handover::new(core, outcome))
+            }
+            // What is dropped here reverses the request, if the store takes that.
             Err(error) => Err(outcome_not_stored(error, Q::OPERATION, id)),
         }
     }
 }
 
 impl Client {
+    /// What became of the request that has this id already.
+    fn earlier<Q: FinancialRequest>(
+        &self,
+        request_id: RequestId,
+        amount: Option<Money>,
+    ) -> Result<Handover<Q::Response>, RequestError> {
+        let operation = Q::OPERATION;
+        let known = self.core.ledger.transaction(request_id);
+        let known = known.map_err(|error| not_journaled(error, operation, request_id))?;
+        match known {
+            Some(known) if known.operation == operation && known.amount == amount => {
+                let record = TransactionRecord::new(known, &self.core.schedule);
+                Ok(Handover::new(
+                    &self.core,
+                    OrderOutcome::Earlier(Box::new(record)),
+                ))
+            }
+            _ => Err(RequestError::KnownRequest {
+                operation,
+                request_id,
+            }),
+        }
+    }
+
     async fn approved<R: ApprovalMessage>(
         &self,
         id: RequestId,
@@ -171,14 +230,23 @@ impl Client {
         let event = Event::Approved {
             approval: Approval {
                 amount: response.amount().clone(),
-                redeem_ref: response.redeem_ref().cloned().or(requested_ref),
             },
+            receipt: receipt_of(&response, requested_ref),
             identifiers: (!identifiers.is_empty()).then(|| identifiers.clone()),
         };
         self.core.ledger.apply(id, event).await?;
         let approved = Approved::new(self.clone(), id, response);
         Ok(OrderOutcome::Approved(approved))
     }
+}
+
+/// What the till may have to print after a restart.
+fn receipt_of<R: ApprovalMessage>(response: &R, requested_ref: Option<Sensitive>) -> Receipt {
+    let reference = response.redeem_ref().cloned().or(requested_ref);
+    let mut receipt = Receipt::with_redeem_ref(reference);
+    receipt.order_redeem_ref_alt = response.redeem_ref_alt().cloned();
+    receipt.slip_data = response.header().slip_data.cloned();
+    receipt.within_limit()
 }
 
 impl Core {
@@ -219,7 +287,7 @@ struct Unfinished {
 }
 
 impl Unfinished {
-    /// The outcome is stored, or the store has failed.
+    /// The outcome is stored.
     fn finish(mut self) {
         self.is_finished = true;
     }
@@ -276,6 +344,11 @@ fn not_journaled(error: LedgerError, operation: Operation, request_id: RequestId
         LedgerError::Closed => RequestError::Closed {
             operation,
             request_id,
+        },
+        LedgerError::EarlierReversalPending { reversed } => RequestError::EarlierReversalPending {
+            operation,
+            request_id,
+            reversed,
         },
         LedgerError::KnownRequest | LedgerError::UnknownRequest | LedgerError::Conflict(_) => {
             RequestError::KnownRequest {

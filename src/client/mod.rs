@@ -13,9 +13,11 @@
 
 mod advices;
 mod approved;
+mod binding;
 mod builder;
 mod error;
 mod financial;
+mod finding;
 mod outcome;
 mod queries;
 mod query;
@@ -23,24 +25,28 @@ mod recovery;
 mod requests;
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-pub use advices::{Advices, StillPending, Undecided};
+pub use advices::{Advices, StillPending};
 pub use approved::{Approved, Confirmable, HandedBack, QueuedAdvice};
 pub use builder::ClientBuilder;
 pub use error::{DecisionError, OpenError, QueryError, RequestError};
 pub use outcome::{OrderOutcome, Unknown};
+pub use recovery::RecoveryReport;
 pub use requests::{CancelOrderOutcome, CreateOrderOutcome, RedeemOrderOutcome};
 
 use crate::api::Transport;
 use crate::model::{AdviceId, Defaults, RequestId, ReversalReason};
 use crate::saf::clock::Clock;
 use crate::saf::delivery::Order as WorkerOrder;
-use crate::saf::{Draft, Event, Ledger, RetryPolicy, Schedule};
+use crate::saf::ledger::Insistence;
+use crate::saf::{Draft, Event, Ledger, RetryPolicy, Schedule, TillReference, TransactionRecord};
+use binding::Binding;
 
 /// How long a shutdown waits for the disk after its deadline.
 const CLOSING: Duration = Duration::from_secs(2);
@@ -60,6 +66,9 @@ pub struct Client {
     timeout: Duration,
     /// How long a query of this clone may take, repeats included.
     deadline: Duration,
+    /// What this clone writes beside its financial requests.
+    till_reference: TillReference,
+    insistence: Insistence,
 }
 
 /// What all clones share.
@@ -70,6 +79,11 @@ struct Core {
     clock: Arc<dyn Clock>,
     defaults: Defaults,
     policy: RetryPolicy,
+    /// Whose queue it has to be.
+    binding: Binding,
+    quarantined: AtomicBool,
+    /// What was found at the open.
+    report: RecoveryReport,
     /// The runtime of the worker, which outlives those of short-lived callers.
     runtime: Handle,
     /// Dropped with the last clone, which the worker takes as the word to go.
@@ -134,6 +148,60 @@ impl Client {
         }
     }
 
+    /// A clone that writes `reference` beside its financial requests: the receipt, basket, lane and
+    /// operator by which the till knows the sale. Nothing of it is sent.
+    ///
+    /// ```no_run
+    /// # use money_transfer_retailer::{Client, TillReference, model::CreateOrderRequest};
+    /// # async fn f(till: Client, request: CreateOrderRequest) -> Result<(), Box<dyn std::error::Error>> {
+    /// let sale = TillReference::builder().receipt("R-4711").lane("3").build();
+    /// let outcome = till.with_till_reference(sale.clone()).create_order(request).await?;
+    /// // After a restart:
+    /// let requests = till.find(&sale)?;
+    /// # Ok(()) }
+    /// ```
+    pub fn with_till_reference(&self, reference: TillReference) -> Client {
+        Client {
+            till_reference: reference,
+            ..self.clone()
+        }
+    }
+
+    /// A clone whose requests to redeem or cancel an order are sent even while the reversal of an
+    /// earlier one for the same order is pending. A late reversal may then reopen the order.
+    pub fn despite_earlier_reversal(&self) -> Client {
+        Client {
+            insistence: Insistence::Insist,
+            ..self.clone()
+        }
+    }
+
+    /// What was found when the queue was opened, and what was done about it.
+    pub fn recovery(&self) -> &RecoveryReport {
+        &self.core.report
+    }
+
+    /// What the queue knows of the request `id`, an ended one too; `None` if it knows nothing. The last
+    /// 10,000 ended ones are kept.
+    ///
+    /// # Errors
+    /// [`DecisionError::Store`] if the queue cannot be read, [`DecisionError::Closed`] after a
+    /// shutdown.
+    pub fn transaction(&self, id: RequestId) -> Result<Option<TransactionRecord>, DecisionError> {
+        let found = self.core.ledger.transaction(id)?;
+        Ok(found.map(|one| TransactionRecord::new(one, &self.core.schedule)))
+    }
+
+    /// Marks that tender for the request `id` is being taken, or that money is being paid out.
+    ///
+    /// # Errors
+    /// As for [`confirm`](Client::confirm).
+    pub async fn tender_started(&self, id: RequestId) -> Result<(), DecisionError> {
+        self.check_binding()?;
+        self.core.ledger.apply(id, Event::TenderStarted).await?;
+        Ok(())
+    }
+
     /// Confirms the request `id`: the customer has paid, or has been paid.
     ///
     /// Returns when the confirmation is on the disk; from then on it is sent until the upstream
@@ -176,13 +244,22 @@ impl Client {
     /// As for [`confirm`](Client::confirm); [`Conflict::NoSuchAdvice`](crate::Conflict) for a
     /// request that is no cancellation.
     pub async fn complete(&self, id: RequestId) -> Result<(), DecisionError> {
+        self.check_binding()?;
         self.core.ledger.apply(id, Event::Complete).await?;
         Ok(())
     }
 
     async fn decide(&self, id: RequestId, event: Event) -> Result<QueuedAdvice, DecisionError> {
+        self.check_binding()?;
         let transaction = self.core.ledger.apply(id, event).await?;
         QueuedAdvice::of(&transaction).ok_or(DecisionError::UnknownRequest)
+    }
+
+    fn check_binding(&self) -> Result<(), DecisionError> {
+        match self.is_quarantined() {
+            true => Err(DecisionError::Quarantined),
+            false => Ok(()),
+        }
     }
 
     /// The advices of this client's queue.

@@ -3,6 +3,7 @@
 use super::Approved;
 use crate::api::{Declined, NotSent, Unanswered};
 use crate::model::{AdviceId, RequestId};
+use crate::saf::TransactionRecord;
 
 /// What a financial request came to.
 #[derive(Debug)]
@@ -17,6 +18,9 @@ pub enum OrderOutcome<R> {
     /// Nobody knows. Take no tender: its reversal is on the disk already and will be delivered.
     /// The sale can be tried again with a new request.
     Unknown(Unknown),
+    /// A request with this id was made before, by this process or an earlier one. Nothing was sent:
+    /// this is what became of it. Confirm or reverse it by its id, where it waits for that.
+    Earlier(Box<TransactionRecord>),
 }
 
 /// A request whose outcome nobody knows.

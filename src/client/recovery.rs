@@ -4,68 +4,105 @@
 //! - An advice without a settlement is scheduled, as one that may have been sent before.
 //! - An approval without a decision waits for the till.
 //! - A damaged record is reported and left where it is: [`Advices::damaged`](super::Advices::damaged).
+//! - Where damage may have taken the newest states of unknown requests, none of those that wait for an
+//!   outcome or a decision is touched: an older state must not be decided on as if it were the newest.
 
-use super::OpenError;
-use crate::model::{AdviceId, ReversalReason};
-use crate::saf::clock::Clock;
-use crate::saf::{Draft, Event, Ledger, LedgerError, Schedule, State, Transaction};
+use super::{Core, OpenError};
+use crate::model::{RequestId, ReversalReason};
+use crate::saf::{Event, Finding, LedgerError, State, Transaction};
 use crate::store::StoreError;
 
 /// How many transactions are read at a time.
 const PAGE: usize = 256;
 
-/// Takes up every open transaction of `ledger`.
-pub(super) async fn recover(
-    ledger: &Ledger,
-    schedule: &Schedule,
-    clock: &dyn Clock,
-) -> Result<(), OpenError> {
-    let mut after = None;
-    loop {
-        let page = ledger.open_transactions(after, PAGE).map_err(unreadable)?;
-        for damage in &page.damaged {
-            // One damaged record must not keep a till from delivering all others.
-            tracing::error!(request_id = %damage.request_id, reason = %damage.reason, "record is damaged");
-        }
-        for transaction in &page.transactions {
-            take_up(transaction, ledger, schedule, clock).await?;
-        }
-        match page.last {
-            Some(last) => after = Some(last),
-            None => return Ok(()),
-        }
+/// What was found when the queue was opened, and what was done about it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RecoveryReport {
+    /// What was not as it should be, the worst last.
+    pub findings: Vec<Finding>,
+    /// How many requests had no outcome, and are reversed.
+    pub reversed: usize,
+    /// How many advices are still to be sent, those reversals among them.
+    pub pending: usize,
+    /// How many approved requests wait for a decision.
+    pub undecided: usize,
+    /// How many records are damaged.
+    pub damaged: usize,
+    /// Whether the queue belongs to another upstream, user or till, so that nothing was done at all.
+    pub quarantined: bool,
+}
+
+impl RecoveryReport {
+    fn has_unknown_losses(&self) -> bool {
+        self.findings.contains(&Finding::LostUnknown)
     }
 }
 
-async fn take_up(
-    transaction: &Transaction,
-    ledger: &Ledger,
-    schedule: &Schedule,
-    clock: &dyn Clock,
-) -> Result<(), OpenError> {
-    let id = transaction.request_id;
-    if matches!(transaction.state, State::Sent) {
-        tracing::warn!(request_id = %id, "request without an outcome is reversed");
-        let draft = Draft {
-            id: AdviceId::random(),
-            time: clock.now(),
-        };
-        let event = Event::Unknown(draft, ReversalReason::Timeout);
-        // The ledger puts the new reversal on the schedule.
-        match ledger.apply(id, event).await {
-            // One record that cannot be reversed must not keep a till from delivering all others.
-            Err(error @ (LedgerError::Conflict(_) | LedgerError::UnknownRequest)) => {
-                tracing::error!(request_id = %id, %error, "request is not reversed");
+impl Core {
+    /// Takes up every open transaction.
+    pub(super) async fn recover(&self, report: &mut RecoveryReport) -> Result<(), OpenError> {
+        let mut after = None;
+        loop {
+            let page = self.ledger.open_transactions(after, PAGE);
+            let page = page.map_err(unreadable)?;
+            report.damaged += page.damaged.len();
+            for damage in &page.damaged {
+                // One damaged record must not keep a till from delivering all others.
+                tracing::error!(request_id = %damage.request_id, reason = %damage.reason, "record is damaged");
             }
-            applied => drop(applied.map_err(unreadable)?),
+            for transaction in &page.transactions {
+                self.take_up(transaction, report).await?;
+            }
+            match page.last {
+                Some(last) => after = Some(last),
+                None => break,
+            }
         }
-    } else if transaction.pending_advice().is_some() {
-        schedule.add(id, transaction.sequence, true);
+        report.pending = self.schedule.len();
+        Ok(())
     }
-    Ok(())
+
+    async fn take_up(
+        &self,
+        transaction: &Transaction,
+        report: &mut RecoveryReport,
+    ) -> Result<(), OpenError> {
+        let id = transaction.request_id;
+        match transaction.state {
+            State::Sent | State::Approved if report.has_unknown_losses() => {
+                tracing::error!(request_id = %id, "request is in doubt, and waits for a person");
+                self.apply(id, Event::Doubted).await?;
+            }
+            State::Sent if !transaction.in_doubt => {
+                tracing::warn!(request_id = %id, "request without an outcome is reversed");
+                let event = Event::Unknown(self.draft(), ReversalReason::Timeout);
+                // The ledger puts the new reversal on the schedule.
+                report.reversed += usize::from(self.apply(id, event).await?);
+            }
+            State::Approved => report.undecided += 1,
+            _ if transaction.pending_advice().is_some() => {
+                self.schedule.add(id, transaction.sequence, true);
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Says whether the event could follow.
+    async fn apply(&self, id: RequestId, event: Event) -> Result<bool, OpenError> {
+        match self.ledger.apply(id, event).await {
+            // One record that cannot be changed must not keep a till from delivering all others.
+            Err(error @ (LedgerError::Conflict(_) | LedgerError::UnknownRequest)) => {
+                tracing::error!(request_id = %id, %error, "request cannot be taken up");
+                Ok(false)
+            }
+            applied => applied.map(|_| true).map_err(unreadable),
+        }
+    }
 }
 
-fn unreadable(error: LedgerError) -> OpenError {
+pub(super) fn unreadable(error: LedgerError) -> OpenError {
     OpenError::Store(match error {
         LedgerError::Store(error) => error,
         unexpected => StoreError::Damaged {

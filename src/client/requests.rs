@@ -131,6 +131,10 @@ impl ApprovalMessage for CreateOrderResponse {
     fn redeem_ref(&self) -> Option<&Sensitive> {
         self.order_redeem_ref.as_ref()
     }
+
+    fn redeem_ref_alt(&self) -> Option<&Sensitive> {
+        self.order_redeem_ref_alt.as_ref()
+    }
 }
 
 impl ApprovalMessage for RedeemOrderResponse {

@@ -131,7 +131,7 @@ pub(crate) struct Header<'a> {
     pub(super) settlement_entity: Option<&'a Institution>,
     pub(crate) receiver: Option<&'a Institution>,
     pub(crate) third_party_identifiers: &'a ThirdPartyIdentifiers,
-    pub(super) slip_data: Option<&'a SlipData>,
+    pub(crate) slip_data: Option<&'a SlipData>,
 }
 
 impl Header<'_> {

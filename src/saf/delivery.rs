@@ -272,12 +272,7 @@ impl Delivery {
     async fn look_up(&self, transaction: &Transaction) -> Verdict {
         let query = LookupOrderQuery::builder()
             .maybe_receiver_id(transaction.receiver_id.clone())
-            .maybe_order_redeem_ref(
-                transaction
-                    .approval
-                    .as_ref()
-                    .and_then(|approval| approval.redeem_ref.clone()),
-            )
+            .maybe_order_redeem_ref(transaction.receipt.order_redeem_ref.clone())
             .build();
         let operation = Operation::LookupOrder;
         let call = Call::with_query(operation, query.to_query_pairs(), self.timeout);

@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use super::schedule::Position;
-use super::{Advice, Attempt, Schedule, Settlement, Transaction};
+use super::{Advice, Attempt, Receipt, Schedule, Settlement, State, TillReference, Transaction};
 use crate::model::{AdviceId, Money, Operation, RequestId, ReversalReason, Timestamp};
 
 /// A confirmation or a reversal in the queue.
@@ -41,18 +41,122 @@ pub enum AdviceState {
     Waiting(Duration),
     /// The upstream refused it. It is not sent again by itself, and stays for an operator to see.
     Rejected,
+    /// The upstream took it.
+    Accepted,
+    /// Inferred: the request never arrived, so that there was nothing to reverse.
+    NothingToReverse,
+    /// Inferred: an earlier attempt had arrived, and its answer was lost.
+    ArrivedEarlier,
+}
+
+/// A financial request, and what became of it.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct TransactionRecord {
+    /// The request, to be confirmed or reversed by this id.
+    pub request_id: RequestId,
+    /// What was asked for, for example [`Operation::CreateOrder`].
+    pub operation: Operation,
+    /// The time of the request.
+    pub requested_at: Timestamp,
+    /// What the upstream approved, else what was asked for, in minor units.
+    pub amount: Option<Money>,
+    /// What the till calls it.
+    pub till_reference: TillReference,
+    /// Where it stands.
+    pub standing: Standing,
+    /// What to print for the customer, for as long as the transaction is unsettled.
+    pub receipt: Receipt,
+    /// The end of the redeem reference, which stays when the receipt is erased.
+    pub masked_redeem_ref: Option<String>,
+    /// Whether the till had begun to take tender, or to pay out.
+    pub tender_started: bool,
+    /// Whether damage to the queue may have taken a later state. Ask the upstream before deciding.
+    pub in_doubt: bool,
+    /// Its confirmation or reversal, once there is a decision.
+    pub advice: Option<AdviceRecord>,
+}
+
+/// Where a financial request stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Standing {
+    /// Its answer is awaited.
+    UnderWay,
+    /// It never left.
+    NotSent,
+    /// The upstream said no.
+    Declined,
+    /// The upstream said yes, and waits for a decision.
+    Undecided,
+    /// A cancellation, and the sender was refunded.
+    Completed,
+    /// The decision is to confirm.
+    Confirmed,
+    /// The decision is to reverse.
+    Reversed,
+}
+
+impl TransactionRecord {
+    pub(crate) fn new(transaction: Transaction, schedule: &Schedule) -> Self {
+        let advice = transaction.advice();
+        TransactionRecord {
+            standing: Standing::of(&transaction),
+            amount: amount(&transaction),
+            advice: advice.map(|advice| AdviceRecord::any(&transaction, advice, schedule)),
+            request_id: transaction.request_id,
+            operation: transaction.operation,
+            requested_at: transaction.requested_at,
+            till_reference: transaction.till_reference,
+            receipt: transaction.receipt,
+            masked_redeem_ref: transaction.masked_redeem_ref,
+            tender_started: transaction.tender_started,
+            in_doubt: transaction.in_doubt,
+        }
+    }
+}
+
+impl Standing {
+    fn of(transaction: &Transaction) -> Standing {
+        match transaction.state {
+            State::Sent => Standing::UnderWay,
+            State::NotSent => Standing::NotSent,
+            State::Declined => Standing::Declined,
+            State::Approved => Standing::Undecided,
+            State::Completed => Standing::Completed,
+            State::Confirming(_) => Standing::Confirmed,
+            State::Reversing(_) => Standing::Reversed,
+        }
+    }
+}
+
+/// What the upstream approved, else what was asked for.
+fn amount(transaction: &Transaction) -> Option<Money> {
+    let approved = transaction.approval.as_ref();
+    let approved = approved.map(|approval| &approval.amount);
+    approved.or(transaction.amount.as_ref()).cloned()
 }
 
 impl AdviceRecord {
     /// The advice of `transaction`, if it is still to be sent.
     pub(crate) fn pending(transaction: &Transaction, schedule: &Schedule) -> Option<Self> {
         let advice = transaction.pending_advice()?;
-        let state = match schedule.position(transaction.request_id) {
-            Some(Position::InFlight) => AdviceState::InFlight,
-            Some(Position::Waiting(pause)) => AdviceState::Waiting(pause),
-            None => AdviceState::Waiting(Duration::ZERO),
+        Some(Self::any(transaction, advice, schedule))
+    }
+
+    fn any(transaction: &Transaction, advice: &Advice, schedule: &Schedule) -> Self {
+        let state = match advice.settlement {
+            Some(Settlement::Accepted) => AdviceState::Accepted,
+            Some(Settlement::NothingToReverse) => AdviceState::NothingToReverse,
+            Some(Settlement::ArrivedEarlier) => AdviceState::ArrivedEarlier,
+            Some(Settlement::Rejected) => AdviceState::Rejected,
+            None => match schedule.position(transaction.request_id) {
+                Some(Position::InFlight) => AdviceState::InFlight,
+                Some(Position::Waiting(pause)) => AdviceState::Waiting(pause),
+                None => AdviceState::Waiting(Duration::ZERO),
+            },
         };
-        Some(Self::new(transaction, advice, state))
+        Self::new(transaction, advice, state)
     }
 
     /// The advice of `transaction`, if the upstream refused it.
@@ -63,16 +167,12 @@ impl AdviceRecord {
     }
 
     fn new(transaction: &Transaction, advice: &Advice, state: AdviceState) -> Self {
-        let approved = transaction
-            .approval
-            .as_ref()
-            .map(|approval| &approval.amount);
         AdviceRecord {
             advice_id: advice.id,
             request_id: transaction.request_id,
             operation: advice.operation,
             reason: advice.reason.clone(),
-            amount: approved.or(transaction.amount.as_ref()).cloned(),
+            amount: amount(transaction),
             created_at: advice.created_at,
             attempts: advice.attempts,
             last_attempts: advice.log.clone(),
@@ -88,6 +188,9 @@ impl fmt::Display for AdviceState {
             AdviceState::Waiting(pause) if pause.is_zero() => f.write_str("next try now"),
             AdviceState::Waiting(pause) => write!(f, "next try in {:.1} s", pause.as_secs_f64()),
             AdviceState::Rejected => f.write_str("rejected"),
+            AdviceState::Accepted => f.write_str("accepted"),
+            AdviceState::NothingToReverse => f.write_str("nothing to reverse"),
+            AdviceState::ArrivedEarlier => f.write_str("arrived earlier"),
         }
     }
 }

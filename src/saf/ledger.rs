@@ -5,6 +5,7 @@
 //!  t <request id>              the transaction (JSON in an envelope)
 //!  o <sequence> <request id>   nothing: an open transaction, oldest first
 //!  h <number> <request id>     nothing: a final transaction, in the order in which they ended
+//!  b                           whose queue it is (a digest in an envelope)
 //! ```
 //!
 //! 1. **Decide once**: the committer alone judges events, against what it has just decided, too.
@@ -13,7 +14,11 @@
 //! 4. A batch whose commit fails changes nothing here; each caller learns that the outcome is
 //!    unknown, and nothing is acknowledged any more: not what could contradict it, and not a repeat
 //!    of what can be read but may not be durable.
-//! 5. The number of final transactions that are kept is bounded; open ones are never dropped.
+//! 5. An order whose reversal is under way is not asked for again, unless somebody insists.
+//! 6. The number of final transactions that are kept is bounded; open ones are never dropped.
+
+mod contested;
+mod records;
 
 use std::collections::HashMap;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -25,7 +30,13 @@ use tokio::sync::oneshot;
 
 use super::{Conflict, Event, Schedule, Transaction};
 use crate::model::RequestId;
-use crate::store::{Batch, Store, StoreError, open_record, seal_record};
+use crate::store::{Batch, Kept, Store, StoreError, open_record, seal_record};
+use contested::Contested;
+pub(super) use records::request_of;
+use records::{
+    BINDING, HISTORIC, OPEN, behind_in, check_size, first_number, keep_receipt, list, list_key,
+    listing, load, next_number, sweep_vault, transaction_key,
+};
 
 /// How many callers one commit serves at the most.
 const GROUP: usize = 256;
@@ -40,10 +51,6 @@ const HISTORY: u64 = 10_000;
 /// those again in the body of its advice, twice as long for being escaped, and by a full log of long
 /// errors. An advice that could not be stored could never be sent.
 const GROWTH_BYTES: usize = 80 * 1024;
-
-const TRANSACTION: &[u8] = b"t";
-const OPEN: &[u8] = b"o";
-const HISTORIC: &[u8] = b"h";
 
 /// The ledger: a handle on the committer thread, and reads of what is durable.
 pub(crate) struct Ledger {
@@ -64,6 +71,8 @@ pub(crate) enum LedgerError {
     KnownRequest,
     #[error("no request with this id is known")]
     UnknownRequest,
+    #[error("the reversal of an earlier request for this order is not settled")]
+    EarlierReversalPending { reversed: RequestId },
     #[error(transparent)]
     Conflict(#[from] Conflict),
     #[error(transparent)]
@@ -72,9 +81,9 @@ pub(crate) enum LedgerError {
     Closed,
 }
 
-/// A page of the list of open transactions.
+/// A page of a list of transactions.
 #[derive(Debug, Default)]
-pub(crate) struct OpenPage {
+pub(crate) struct Page {
     pub(crate) transactions: Vec<Transaction>,
     pub(crate) damaged: Vec<DamagedRecord>,
     /// Where the next page begins; `None` behind the last one.
@@ -93,13 +102,26 @@ pub struct DamagedRecord {
 
 type Reply = Result<Arc<Transaction>, LedgerError>;
 
-struct Job {
-    work: Work,
-    reply: oneshot::Sender<Reply>,
+enum Job {
+    Decide {
+        work: Work,
+        reply: oneshot::Sender<Reply>,
+    },
+    Bind {
+        digest: Vec<u8>,
+        reply: oneshot::Sender<Result<(), LedgerError>>,
+    },
+}
+
+/// Whether a request may be made while the reversal of an earlier one for its order is under way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Insistence {
+    Wait,
+    Insist,
 }
 
 enum Work {
-    Begin(Box<Transaction>),
+    Begin(Box<Transaction>, Insistence),
     Apply(RequestId, Box<Event>),
 }
 
@@ -132,13 +154,32 @@ impl Ledger {
     }
 
     /// Journals a new transaction, and returns it with its place in the order.
-    pub(crate) async fn begin(&self, transaction: Transaction) -> Reply {
-        self.ask(Work::Begin(Box::new(transaction))).await
+    pub(crate) async fn begin(&self, transaction: Transaction, insistence: Insistence) -> Reply {
+        let work = Work::Begin(Box::new(transaction), insistence);
+        self.ask(work).await
     }
 
     /// Applies `event` to the transaction of `id`, and returns what it is then, durably.
     pub(crate) async fn apply(&self, id: RequestId, event: Event) -> Reply {
         self.ask(Work::Apply(id, Box::new(event))).await
+    }
+
+    /// Remembers whose queue it is.
+    pub(crate) async fn bind(&self, digest: Vec<u8>) -> Result<(), LedgerError> {
+        let (reply, answer) = oneshot::channel();
+        self.send(Job::Bind { digest, reply })?;
+        answer.await.unwrap_or(Err(LedgerError::Closed))
+    }
+
+    /// Whose queue it is; `None` where nobody said so yet.
+    pub(crate) fn binding(&self) -> Result<Option<Vec<u8>>, LedgerError> {
+        let Some(sealed) = self.store()?.read(BINDING)? else {
+            return Ok(None);
+        };
+        let digest = open_record(BINDING, &sealed).map_err(|error| StoreError::Damaged {
+            reason: error.to_string(),
+        })?;
+        Ok(Some(digest.to_vec()))
     }
 
     /// Like [`apply`](Ledger::apply) for a caller that cannot wait and has nobody to tell.
@@ -154,11 +195,14 @@ impl Ledger {
 
     fn submit(&self, work: Work) -> Result<oneshot::Receiver<Reply>, LedgerError> {
         let (reply, answer) = oneshot::channel();
+        self.send(Job::Decide { work, reply })?;
+        Ok(answer)
+    }
+
+    fn send(&self, job: Job) -> Result<(), LedgerError> {
         let guard = self.shared();
         let shared = guard.as_ref().ok_or(LedgerError::Closed)?;
-        let sent = shared.jobs.send(Job { work, reply });
-        sent.map_err(|_| LedgerError::Closed)?;
-        Ok(answer)
+        shared.jobs.send(job).map_err(|_| LedgerError::Closed)
     }
 
     /// The transaction of `id`, as it is durable.
@@ -171,27 +215,20 @@ impl Ledger {
         &self,
         after: Option<u64>,
         limit: usize,
-    ) -> Result<OpenPage, LedgerError> {
-        let store = self.store()?;
-        let after = after.map(|sequence| behind_in(OPEN, sequence));
-        let listed = store.page(OPEN, after.as_deref(), limit)?;
-        let mut page = OpenPage::default();
-        for (key, _) in listed {
-            let (sequence, id) = listing(&key)?;
-            page.last = Some(sequence);
-            match load_listed(&*store, id) {
-                // One that was settled since the list was read has left it.
-                Ok(found) => page
-                    .transactions
-                    .extend(Some(found).filter(|one| !one.is_final())),
-                Err(StoreError::Damaged { reason }) => page.damaged.push(DamagedRecord {
-                    request_id: id,
-                    reason,
-                }),
-                Err(error) => return Err(error.into()),
-            }
-        }
+    ) -> Result<Page, LedgerError> {
+        let mut page = list(&*self.store()?, OPEN, after, limit)?;
+        // One that was settled since the list was read has left it.
+        page.transactions.retain(|one| !one.is_final());
         Ok(page)
+    }
+
+    /// At most `limit` final transactions, in the order in which they ended, beginning behind `after`.
+    pub(crate) fn final_transactions(
+        &self,
+        after: Option<u64>,
+        limit: usize,
+    ) -> Result<Page, LedgerError> {
+        Ok(list(&*self.store()?, HISTORIC, after, limit)?)
     }
 
     /// Takes no more work, finishes what is waiting, and lets the store go.
@@ -222,6 +259,7 @@ struct Committer {
     schedule: Arc<Schedule>,
     next_sequence: u64,
     history: History,
+    contested: Contested,
     /// Why a commit failed: from then on it is not known what is durable, not even of what can be
     /// read, and nothing more is acknowledged.
     failed: Option<StoreError>,
@@ -248,7 +286,21 @@ struct Group {
     batch: Batch,
     /// What the batch makes of the transactions that it changes.
     changed: HashMap<RequestId, Arc<Transaction>>,
+    /// The receipts that nobody needs once the batch is durable.
+    erased: Vec<(RequestId, Kept)>,
     decided: Vec<Decided>,
+    bound: Vec<oneshot::Sender<Result<(), LedgerError>>>,
+}
+
+impl Group {
+    /// What is settled leaves nothing behind that money could be collected with.
+    fn erase_receipt(&mut self, before: &Transaction, after: &Transaction) {
+        if let Some(at) = before.receipt_at
+            && after.receipt_at != Some(at)
+        {
+            self.erased.push((before.request_id, at));
+        }
+    }
 }
 
 impl Committer {
@@ -258,11 +310,13 @@ impl Committer {
             first: first_number(&*store, HISTORIC)?,
             next: next_number(&*store, HISTORIC)?,
         };
+        sweep_vault(&*store)?;
         Ok(Committer {
-            store,
-            schedule,
             next_sequence,
             history,
+            contested: Contested::of(&*store)?,
+            store,
+            schedule,
             failed: None,
         })
     }
@@ -281,21 +335,32 @@ impl Committer {
     }
 
     fn decide(&mut self, job: Job, group: &mut Group) {
-        if let Some(error) = &self.failed {
-            let _ = job.reply.send(Err(error.clone().into()));
-            return;
+        let failed = self.failed.clone().map(LedgerError::from);
+        // Whoever asked may have stopped waiting.
+        match (job, failed) {
+            (Job::Decide { reply, .. }, Some(error)) => drop(reply.send(Err(error))),
+            (Job::Bind { reply, .. }, Some(error)) => drop(reply.send(Err(error))),
+            (Job::Decide { work, reply }, None) => self.decide_work(work, reply, group),
+            (Job::Bind { digest, reply }, None) => {
+                let sealed = seal_record(BINDING, &digest);
+                group.batch.put(BINDING.to_vec(), sealed);
+                group.bound.push(reply);
+            }
         }
+    }
+
+    fn decide_work(&mut self, work: Work, reply: oneshot::Sender<Reply>, group: &mut Group) {
         let before = (self.next_sequence, self.history);
-        match self.judge(job.work, group) {
+        match self.judge(work, group) {
             Ok((transaction, new_advice)) => group.decided.push(Decided {
-                reply: job.reply,
+                reply,
                 transaction,
                 new_advice,
             }),
             Err(error) => {
                 (self.next_sequence, self.history) = before;
                 // Whoever asked may have stopped waiting.
-                let _ = job.reply.send(Err(error));
+                drop(reply.send(Err(error)));
             }
         }
     }
@@ -306,11 +371,14 @@ impl Committer {
         group: &mut Group,
     ) -> Result<(Arc<Transaction>, bool), LedgerError> {
         match work {
-            Work::Begin(transaction) => {
+            Work::Begin(transaction, insistence) => {
                 // What room there is belongs to the decisions on what was begun before.
                 self.store.check_room()?;
                 if self.current(transaction.request_id, group)?.is_some() {
                     return Err(LedgerError::KnownRequest);
+                }
+                if insistence == Insistence::Wait {
+                    self.contested.check(&transaction)?;
                 }
                 let mut transaction = *transaction;
                 transaction.sequence = self.next_sequence;
@@ -328,6 +396,7 @@ impl Committer {
                 let Some(next) = current.after(*event)? else {
                     return Ok((current, false));
                 };
+                group.erase_receipt(&current, &next);
                 let new_advice = current.advice().is_none() && next.pending_advice().is_some();
                 Ok((self.write(next, false, group)?, new_advice))
             }
@@ -348,11 +417,12 @@ impl Committer {
     /// Adds the new state of a transaction, and what it means for the lists, to the group.
     fn write(
         &mut self,
-        transaction: Transaction,
+        mut transaction: Transaction,
         is_new: bool,
         group: &mut Group,
     ) -> Result<Arc<Transaction>, StoreError> {
         let id = transaction.request_id;
+        keep_receipt(&*self.store, &mut transaction)?;
         let mut batch = Batch::default();
         let key = transaction_key(id);
         let payload = serde_json::to_vec(&transaction).map_err(|error| StoreError::Damaged {
@@ -404,14 +474,19 @@ impl Committer {
                 self.failed = Some(error.clone());
             }
         }
+        if committed.is_ok() {
+            for (id, at) in &group.erased {
+                self.store.vault().erase(*id.as_uuid().as_bytes(), *at);
+            }
+            for transaction in group.changed.values() {
+                self.contested.follow(transaction);
+            }
+        }
         for decided in group.decided {
             if committed.is_ok() && decided.new_advice {
-                let Transaction {
-                    request_id,
-                    sequence,
-                    ..
-                } = *decided.transaction;
-                self.schedule.add(request_id, sequence, false);
+                let transaction = &decided.transaction;
+                let (id, sequence) = (transaction.request_id, transaction.sequence);
+                self.schedule.add(id, sequence, false);
             }
             let reply = match &committed {
                 Ok(()) => Ok(decided.transaction),
@@ -420,74 +495,9 @@ impl Committer {
             // Whoever asked may have stopped waiting; the decision stands all the same.
             let _ = decided.reply.send(reply);
         }
-    }
-}
-
-fn transaction_key(id: RequestId) -> Vec<u8> {
-    [TRANSACTION, id.as_uuid().as_bytes()].concat()
-}
-
-fn list_key(prefix: &[u8], number: u64, id: RequestId) -> Vec<u8> {
-    [prefix, &number.to_be_bytes(), id.as_uuid().as_bytes()].concat()
-}
-
-/// A key behind all of `number` in a list, and before all of the next one.
-fn behind_in(prefix: &[u8], number: u64) -> Vec<u8> {
-    [prefix, &number.to_be_bytes(), &[0xff; 17]].concat()
-}
-
-/// The number and the request that the key of a list names.
-fn listing(key: &[u8]) -> Result<(u64, RequestId), StoreError> {
-    let parts = key.get(1..).and_then(|rest| rest.split_first_chunk());
-    let parts = parts.and_then(|(number, id)| Some((number, uuid::Uuid::from_slice(id).ok()?)));
-    let (number, id) = parts.ok_or_else(|| StoreError::Damaged {
-        reason: "a key of a list names no request".to_owned(),
-    })?;
-    Ok((u64::from_be_bytes(*number), RequestId::from_uuid(id)))
-}
-
-fn first_number(store: &dyn Store, prefix: &[u8]) -> Result<u64, StoreError> {
-    match store.page(prefix, None, 1)?.first() {
-        Some((key, _)) => listing(key).map(|(number, _)| number),
-        None => Ok(0),
-    }
-}
-
-fn next_number(store: &dyn Store, prefix: &[u8]) -> Result<u64, StoreError> {
-    match store.last(prefix)? {
-        Some((key, _)) => listing(&key)?
-            .0
-            .checked_add(1)
-            .ok_or_else(|| StoreError::Damaged {
-                reason: "a list has no number left".to_owned(),
-            }),
-        None => Ok(0),
-    }
-}
-
-fn load(store: &dyn Store, id: RequestId) -> Result<Option<Transaction>, StoreError> {
-    let key = transaction_key(id);
-    let Some(sealed) = store.read(&key)? else {
-        return Ok(None);
-    };
-    let damaged = |reason: String| StoreError::Damaged { reason };
-    let payload = open_record(&key, &sealed).map_err(|error| damaged(error.to_string()))?;
-    let transaction =
-        serde_json::from_slice(payload).map_err(|error| damaged(error.to_string()))?;
-    Ok(Some(transaction))
-}
-
-/// The transaction that a list names: without its record it would silently be forgotten.
-fn load_listed(store: &dyn Store, id: RequestId) -> Result<Transaction, StoreError> {
-    load(store, id)?.ok_or_else(|| StoreError::Damaged {
-        reason: "it is listed as open and has no record".to_owned(),
-    })
-}
-
-fn check_size(length_bytes: usize) -> Result<(), StoreError> {
-    match length_bytes > crate::store::VALUE_LIMIT_BYTES {
-        true => Err(StoreError::TooLarge { length_bytes }),
-        false => Ok(()),
+        for reply in group.bound {
+            let _ = reply.send(committed.clone().map_err(LedgerError::from));
+        }
     }
 }
 

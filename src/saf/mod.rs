@@ -19,8 +19,10 @@
 mod advice;
 pub(crate) mod clock;
 pub(crate) mod delivery;
+mod findings;
 mod inspection;
 pub(crate) mod ledger;
+mod receipt;
 #[cfg(test)]
 mod sample;
 mod schedule;
@@ -31,9 +33,12 @@ pub(crate) use advice::Settlement;
 pub(crate) use advice::{Advice, Draft};
 pub use advice::{Attempt, AttemptOutcome};
 pub use delivery::{RetryPolicy, RetryPolicyError};
-pub use inspection::{AdviceRecord, AdviceState};
+pub use findings::Finding;
+pub(crate) use findings::findings;
+pub use inspection::{AdviceRecord, AdviceState, Standing, TransactionRecord};
 pub use ledger::DamagedRecord;
-pub(crate) use ledger::{Ledger, LedgerError, OpenPage};
+pub(crate) use ledger::{Ledger, LedgerError, Page as LedgerPage};
+pub use receipt::{Receipt, TillReference};
 pub(crate) use schedule::Schedule;
 pub use state::Conflict;
 pub(crate) use state::{Approval, Event, State, Transaction};

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use super::{Approval, Attempt, AttemptOutcome, Draft, Event, State, Transaction};
+use super::{
+    Approval, Attempt, AttemptOutcome, Draft, Event, Receipt, State, TillReference, Transaction,
+};
 use crate::api::{Declined, NotSent, NotSentReason};
 use crate::model::{
     AdviceId, ErrorDetail, ErrorType, Money, Operation, RequestId, Sensitive,
@@ -22,6 +24,12 @@ pub(super) fn sent(operation: Operation) -> Transaction {
         receiver_id: Some("627821".to_owned()),
         identifiers: identifiers(r#"[{"institutionId":"1","transactionIdentifier":"asked"}]"#),
         approval: None,
+        receipt: Receipt::default(),
+        receipt_at: None,
+        masked_redeem_ref: None,
+        till_reference: TillReference::default(),
+        tender_started: false,
+        in_doubt: false,
         state: State::Sent,
     }
 }
@@ -37,13 +45,20 @@ pub(super) fn draft() -> Draft {
     }
 }
 
+pub(super) fn receipt() -> Receipt {
+    Receipt {
+        order_redeem_ref: Some(Sensitive::from("12345678901234567890")),
+        ..Receipt::default()
+    }
+}
+
 /// The upstream says yes, without identifiers of its own.
 pub(super) fn approved() -> Event {
     Event::Approved {
         approval: Approval {
             amount: Money::zar(79_995),
-            redeem_ref: Some(Sensitive::from("12345678901234567890")),
         },
+        receipt: receipt(),
         identifiers: None,
     }
 }

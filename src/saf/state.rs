@@ -14,16 +14,15 @@
 //!    a [`Conflict`].
 //! 2. A transaction is confirmed or reversed, never both. The same decision twice is one advice.
 //! 3. A settled advice stays as it ended.
-//! 4. What identifies the customer's money (the redeem reference) is forgotten once it is final.
+//! 4. What the customer's money can be collected with is forgotten once it is final.
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Advice, Attempt, Draft, Settlement};
-use crate::model::{
-    Money, Operation, RequestId, ReversalReason, Sensitive, ThirdPartyIdentifiers, Timestamp,
-};
+use super::{Advice, Attempt, Draft, Receipt, Settlement, TillReference};
+use crate::model::{Money, Operation, RequestId, ReversalReason, ThirdPartyIdentifiers, Timestamp};
+use crate::store::Kept;
 
 /// A financial request and everything that became of it: the record that is stored.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -44,6 +43,25 @@ pub(crate) struct Transaction {
     pub(crate) identifiers: ThirdPartyIdentifiers,
     /// What the upstream approved, if it did.
     pub(crate) approval: Option<Approval>,
+    /// Kept only until the transaction is settled, and not in the journal: a till may have to print
+    /// it, a lookup may need it.
+    #[serde(skip)]
+    pub(crate) receipt: Receipt,
+    /// Where it lies.
+    #[serde(default)]
+    pub(crate) receipt_at: Option<Kept>,
+    /// What is left of the redeem reference.
+    #[serde(default)]
+    pub(crate) masked_redeem_ref: Option<String>,
+    /// What the till calls it.
+    #[serde(default)]
+    pub(crate) till_reference: TillReference,
+    /// Whether the till began to take tender, or to pay out.
+    #[serde(default)]
+    pub(crate) tender_started: bool,
+    /// Whether a later state may be lost: nothing is decided on it without being asked.
+    #[serde(default)]
+    pub(crate) in_doubt: bool,
     pub(crate) state: State,
 }
 
@@ -51,8 +69,6 @@ pub(crate) struct Transaction {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Approval {
     pub(crate) amount: Money,
-    /// Kept only until the transaction is settled: a lookup may need it.
-    pub(crate) redeem_ref: Option<Sensitive>,
 }
 
 /// Where a transaction stands.
@@ -81,6 +97,7 @@ pub(crate) enum Event {
     /// The upstream said yes.
     Approved {
         approval: Approval,
+        receipt: Receipt,
         /// Those of the response, where it carried some.
         identifiers: Option<ThirdPartyIdentifiers>,
     },
@@ -92,6 +109,10 @@ pub(crate) enum Event {
     Unknown(Draft, ReversalReason),
     /// The till decided to confirm.
     Confirm(Draft),
+    /// The till takes tender, or pays out, from now on.
+    TenderStarted,
+    /// Damage may have taken a later state.
+    Doubted,
     /// The till is done with a request that has no confirmation.
     Complete,
     /// The till decided to reverse.
@@ -165,6 +186,15 @@ impl Transaction {
         }
     }
 
+    /// Whether somebody has to decide on it.
+    pub(crate) fn awaits_decision(&self) -> bool {
+        match self.state {
+            State::Approved => true,
+            State::Sent => self.in_doubt,
+            _ => false,
+        }
+    }
+
     /// What the transaction becomes by `event`; `None` where nothing changes.
     pub(crate) fn after(&self, event: Event) -> Result<Option<Transaction>, Conflict> {
         let Some(mut next) = self.next(event)? else {
@@ -172,7 +202,7 @@ impl Transaction {
         };
         next.version += 1;
         if next.is_final() {
-            next.forget_redeem_ref();
+            next.forget_receipt();
         }
         Ok(Some(next))
     }
@@ -184,9 +214,10 @@ impl Transaction {
                 S::Sent,
                 E::Approved {
                     approval,
+                    receipt,
                     identifiers,
                 },
-            ) => Ok(Some(self.approved(approval, identifiers))),
+            ) => Ok(Some(self.approved(approval, receipt, identifiers))),
             (S::Sent, E::Declined) => Ok(Some(self.with(S::Declined))),
             (S::Sent, E::NotSent) => Ok(Some(self.with(S::NotSent))),
             (S::Sent, E::Unknown(draft, reason)) => self.reversing(draft, reason).map(Some),
@@ -196,6 +227,14 @@ impl Transaction {
                 Ok(Some(self.with(S::Completed)))
             }
             (S::Approved, E::Complete) => Err(Conflict::NoSuchAdvice),
+            (S::Approved, E::TenderStarted) => Ok(self.marked(true, self.in_doubt)),
+            // Its answer may have been durable, and lost: it waits for a person.
+            (S::Sent, E::Reverse(draft, reason)) if self.in_doubt => {
+                self.reversing(draft, reason).map(Some)
+            }
+            (S::Sent | S::Approved, E::Doubted) => Ok(self.marked(self.tender_started, true)),
+            // Whatever became of it later, it is repeated, or was final before.
+            (_, E::Doubted) => Ok(None),
 
             (S::Confirming(_), E::Confirm(_))
             | (S::Reversing(_), E::Reverse(..))
@@ -237,10 +276,14 @@ impl Transaction {
     fn approved(
         &self,
         approval: Approval,
+        receipt: Receipt,
         identifiers: Option<ThirdPartyIdentifiers>,
     ) -> Transaction {
         let mut next = self.with(State::Approved);
         next.approval = Some(approval);
+        if receipt != self.receipt {
+            next.set_receipt(receipt);
+        }
         if let Some(identifiers) = identifiers {
             next.identifiers = identifiers;
         }
@@ -259,10 +302,26 @@ impl Transaction {
         Ok(self.with(State::Reversing(advice)))
     }
 
-    fn forget_redeem_ref(&mut self) {
-        if let Some(approval) = &mut self.approval {
-            approval.redeem_ref = None;
-        }
+    /// Gives it a receipt that is yet to be put away.
+    pub(crate) fn set_receipt(&mut self, receipt: Receipt) {
+        self.masked_redeem_ref = receipt.masked_redeem_ref();
+        self.receipt = receipt;
+        self.receipt_at = None;
+    }
+
+    fn forget_receipt(&mut self) {
+        self.receipt = Receipt::default();
+        self.receipt_at = None;
+    }
+
+    /// With these marks; `None` where it has them.
+    fn marked(&self, tender_started: bool, in_doubt: bool) -> Option<Transaction> {
+        let is_known = (self.tender_started, self.in_doubt) == (tender_started, in_doubt);
+        (!is_known).then(|| Transaction {
+            tender_started,
+            in_doubt,
+            ..self.clone()
+        })
     }
 }
 

@@ -89,9 +89,9 @@ fn names_itself(advice: &Advice, refusal: &Declined) -> bool {
 }
 
 fn can_be_looked_up(transaction: &Transaction) -> bool {
-    let approval = transaction.approval.as_ref();
     transaction.receiver_id.is_some()
-        && approval.is_some_and(|approval| approval.redeem_ref.is_some())
+        && transaction.approval.is_some()
+        && transaction.receipt.order_redeem_ref.is_some()
 }
 
 /// Judges what the lookup of an order says about an advice that may have arrived earlier.

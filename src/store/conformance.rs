@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{
-    Batch, DirectoryLock, JournaledStore, MemoryStore, Store, StoreError, Uptime, VALUE_LIMIT_BYTES,
+    Batch, DirectoryLock, JournaledStore, MemoryStore, Store, StoreError, StoreOptions, Uptime,
+    VALUE_LIMIT_BYTES,
 };
 
 /// Runs `check` against a fresh store of every kind.
@@ -15,7 +16,11 @@ fn for_every_store(check: impl Fn(&dyn Store)) {
     let directory = tempfile::tempdir().unwrap();
     let lock = DirectoryLock::take(directory.path()).unwrap();
     let uptime: Uptime = Arc::new(|| Duration::ZERO);
-    let (store, _) = JournaledStore::open(lock, uptime, Duration::MAX).unwrap();
+    let options = StoreOptions {
+        retention: Duration::MAX,
+        receipt_key: None,
+    };
+    let (store, _) = JournaledStore::open(lock, uptime, options).unwrap();
     check(&store);
 }
 

@@ -4,12 +4,59 @@ use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::{Batch, Change, Entry, Store, StoreError};
+use zeroize::Zeroizing;
+
+use super::vault::Owner;
+
+use super::{Batch, Change, Entry, Kept, Store, StoreError, Vault};
 
 /// [`Store`] in memory: atomic and consistent, and durable for as long as it lives.
 #[derive(Debug, Default)]
 pub(crate) struct MemoryStore {
     entries: Mutex<BTreeMap<Vec<u8>, Vec<u8>>>,
+    vault: MemoryVault,
+}
+
+/// [`Vault`] in memory.
+#[derive(Debug, Default)]
+pub(crate) struct MemoryVault {
+    entries: Mutex<Vec<Option<(Owner, Vec<u8>)>>>,
+}
+
+impl MemoryVault {
+    fn entries(&self) -> MutexGuard<'_, Vec<Option<(Owner, Vec<u8>)>>> {
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Vault for MemoryVault {
+    fn keep(&self, owner: Owner, bytes: &[u8]) -> Result<Kept, StoreError> {
+        let mut entries = self.entries();
+        entries.push(Some((owner, bytes.to_vec())));
+        Ok(Kept::at(entries.len() as u32 - 1))
+    }
+
+    fn kept(&self, owner: Owner, kept: Kept) -> Result<Option<Zeroizing<Vec<u8>>>, StoreError> {
+        let entries = self.entries();
+        let entry = entries.get(kept.number() as usize).cloned().flatten();
+        Ok(entry
+            .filter(|entry| entry.0 == owner)
+            .map(|(_, bytes)| Zeroizing::new(bytes)))
+    }
+
+    fn erase(&self, _: Owner, kept: Kept) {
+        if let Some(entry) = self.entries().get_mut(kept.number() as usize) {
+            *entry = None;
+        }
+    }
+
+    fn all(&self) -> Vec<(Owner, Kept)> {
+        let entries = self.entries();
+        let numbered = entries.iter().enumerate();
+        numbered
+            .filter_map(|(number, entry)| Some((entry.as_ref()?.0, Kept::at(number as u32))))
+            .collect()
+    }
 }
 
 impl MemoryStore {
@@ -63,5 +110,9 @@ impl Store for MemoryStore {
             .take_while(|(key, _)| key.starts_with(prefix))
             .last();
         Ok(last.map(|(key, value)| (key.clone(), value.clone())))
+    }
+
+    fn vault(&self) -> &dyn Vault {
+        &self.vault
     }
 }

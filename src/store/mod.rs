@@ -23,6 +23,7 @@ mod lock;
 mod memory;
 mod record;
 mod sled;
+mod vault;
 
 #[cfg(test)]
 mod conformance;
@@ -32,11 +33,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub(crate) use journal::Oddity;
-pub(crate) use journaled::{IndexFate, JournaledStore, Recovery};
+pub(crate) use journaled::{IndexFate, JournaledStore, Recovery, StoreOptions};
 pub(crate) use lock::{DirectoryLock, LockError};
 #[cfg(test)]
 pub(crate) use memory::MemoryStore;
 pub(crate) use record::{open_record, seal_record};
+pub use vault::ReceiptKey;
+pub(crate) use vault::{ENTRY_LIMIT_BYTES, Kept, Vault};
 
 /// The longest value that a store takes, in bytes.
 ///
@@ -143,6 +146,9 @@ pub(crate) trait Store: Send + Sync {
 
     /// The last entry whose key starts with `prefix`.
     fn last(&self, prefix: &[u8]) -> Result<Option<Entry>, StoreError>;
+
+    /// Where to put what has to be erased again.
+    fn vault(&self) -> &dyn Vault;
 
     /// Refuses where the only room left is that which is kept for decisions still to come.
     fn check_room(&self) -> Result<(), StoreError> {

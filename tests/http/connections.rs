@@ -67,6 +67,7 @@ async fn a_connection_that_the_upstream_closes_between_two_messages_costs_no_mes
             // The close crossed the message on its way.
             OrderOutcome::Unknown(_) => assert!(sent <= 1, "{sent}"),
             OrderOutcome::Declined(declined) => panic!("{declined}"),
+            OrderOutcome::Earlier(earlier) => panic!("{earlier:?}"),
         }
     }
     // All the same most of them went through: a stale connection is noticed.

@@ -97,6 +97,7 @@ async fn failures(base_url: &str, settings: impl FnOnce(ClientBuilder) -> Client
         OrderOutcome::NotSent(not_sent) => shown(not_sent),
         OrderOutcome::Declined(declined) => declined.to_string(),
         OrderOutcome::Unknown(unknown) => unknown.cause.to_string(),
+        OrderOutcome::Earlier(earlier) => panic!("{earlier:?}"),
         OrderOutcome::Approved(_) => panic!("{outcome:?}"),
     };
     let advices = desk.till.advices().pending().unwrap();

@@ -14,6 +14,7 @@ use super::*;
 use crate::api::{Answer, BodyEnd, Exchange, NoAnswer};
 use crate::model::{RequestId, ReversalReason, Timestamp};
 use crate::saf::State;
+use crate::saf::ledger::Insistence;
 use crate::saf::sample::{approved, draft, sent};
 use crate::store::{Batch, Entry, MemoryStore, Store, StoreError};
 
@@ -169,6 +170,10 @@ impl Store for MoodyStore {
     fn last(&self, prefix: &[u8]) -> Result<Option<Entry>, StoreError> {
         self.entries.last(prefix)
     }
+
+    fn vault(&self) -> &dyn crate::store::Vault {
+        self.entries.vault()
+    }
 }
 
 /// Counts how often a future is woken.
@@ -257,7 +262,10 @@ impl Shop {
     async fn begin(&self) -> RequestId {
         let transaction = sent(Operation::CreateOrder);
         let id = transaction.request_id;
-        self.ledger.begin(transaction).await.unwrap();
+        self.ledger
+            .begin(transaction, Insistence::Wait)
+            .await
+            .unwrap();
         id
     }
 
@@ -459,7 +467,10 @@ async fn a_reversal_finds_nothing_to_reverse_only_after_twice_the_timeout_of_its
     let mut transaction = sent(Operation::CreateOrder);
     transaction.timeout = 90 * SECOND;
     let id = transaction.request_id;
-    shop.ledger.begin(transaction).await.unwrap();
+    shop.ledger
+        .begin(transaction, Insistence::Wait)
+        .await
+        .unwrap();
     let event = Event::Unknown(draft(), ReversalReason::Timeout);
     shop.ledger.apply(id, event).await.unwrap();
     let (_orders, _worker) = shop.open();

@@ -113,6 +113,10 @@ impl Store for FragileStore {
     fn last(&self, prefix: &[u8]) -> Result<Option<Entry>, StoreError> {
         self.entries.last(prefix)
     }
+
+    fn vault(&self) -> &dyn crate::store::Vault {
+        self.entries.vault()
+    }
 }
 
 /// A ledger with what it stands on.
@@ -147,7 +151,10 @@ impl Books {
     async fn sent(&self) -> RequestId {
         let transaction = sent(Operation::CreateOrder);
         let id = transaction.request_id;
-        self.ledger.begin(transaction).await.unwrap();
+        self.ledger
+            .begin(transaction, Insistence::Wait)
+            .await
+            .unwrap();
         id
     }
 
@@ -178,7 +185,10 @@ impl Books {
     async fn in_one_group<T>(&self, submit: impl FnOnce(&Books) -> T) -> T {
         let arrivals = self.store.gate.shut();
         let transaction = Box::new(sent(Operation::CreateOrder));
-        let under_way = self.ledger.submit(Work::Begin(transaction)).unwrap();
+        let under_way = self
+            .ledger
+            .submit(Work::Begin(transaction, Insistence::Wait))
+            .unwrap();
         arrivals.recv().unwrap();
         let submitted = submit(self);
         self.store.gate.open();
@@ -207,8 +217,12 @@ fn is_store_error(reply: &Reply) -> bool {
 async fn a_request_id_that_is_known_is_refused() {
     let books = Books::new();
     let transaction = sent(Operation::CreateOrder);
-    books.ledger.begin(transaction.clone()).await.unwrap();
-    let again = books.ledger.begin(transaction).await;
+    books
+        .ledger
+        .begin(transaction.clone(), Insistence::Wait)
+        .await
+        .unwrap();
+    let again = books.ledger.begin(transaction, Insistence::Wait).await;
     assert!(matches!(again, Err(LedgerError::KnownRequest)), "{again:?}");
 }
 
@@ -217,7 +231,7 @@ async fn of_two_requests_with_one_id_in_one_group_one_begins() {
     let books = Books::new();
     let transaction = sent(Operation::CreateOrder);
     let begin = |books: &Books| {
-        let work = Work::Begin(Box::new(transaction.clone()));
+        let work = Work::Begin(Box::new(transaction.clone()), Insistence::Wait);
         books.ledger.submit(work).unwrap()
     };
     let (first, second) = books
@@ -243,7 +257,7 @@ async fn one_commit_serves_all_who_wait() {
     let before = books.store.commits();
     let waiting: Vec<_> = books
         .in_one_group(|books| {
-            let begin = || Work::Begin(Box::new(sent(Operation::CreateOrder)));
+            let begin = || Work::Begin(Box::new(sent(Operation::CreateOrder)), Insistence::Wait);
             let submitted = (0..100).map(|_| books.ledger.submit(begin()).unwrap());
             submitted.collect()
         })
@@ -306,7 +320,10 @@ async fn a_closed_ledger_says_so() {
     let id = books.approved().await;
     books.ledger.close();
     books.ledger.close();
-    let begun = books.ledger.begin(sent(Operation::CreateOrder)).await;
+    let begun = books
+        .ledger
+        .begin(sent(Operation::CreateOrder), Insistence::Wait)
+        .await;
     assert!(matches!(begun, Err(LedgerError::Closed)));
     let applied = books.ledger.apply(id, confirm()).await;
     assert!(matches!(applied, Err(LedgerError::Closed)));

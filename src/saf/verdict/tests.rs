@@ -227,9 +227,7 @@ fn what_cannot_be_looked_up_is_taken_to_have_arrived() {
     let mut without_receiver = confirmation(Operation::CreateOrder);
     without_receiver.receiver_id = None;
     let mut without_reference = confirmation(Operation::CreateOrder);
-    if let Some(approval) = &mut without_reference.approval {
-        approval.redeem_ref = None;
-    }
+    without_reference.receipt.order_redeem_ref = None;
     for transaction in [without_receiver, without_reference] {
         let outcome = refused(ErrorType::DuplicateRecord, &own_id(&transaction));
         let found = verdict(&transaction, &outcome, REPEATED);

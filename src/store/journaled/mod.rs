@@ -26,7 +26,8 @@ use std::time::Duration;
 
 use super::index::{Index, Indexed, KeyState};
 use super::journal::{Journal, JournalSettings, Position, SEGMENT_BYTES};
-use super::{Batch, DirectoryLock, Entry, Store, StoreError, Uptime};
+use super::vault::FileVault;
+use super::{Batch, DirectoryLock, Entry, ReceiptKey, Store, StoreError, Uptime, Vault};
 use feeder::Feeder;
 use overlay::{Newest, Overlay};
 use preparer::prepare_spares;
@@ -38,9 +39,19 @@ const REPLACEMENT: Duration = Duration::from_secs(30);
 /// [`Store`] on a journal.
 pub(crate) struct JournaledStore {
     shared: Arc<Shared>,
+    vault: FileVault,
     threads: Vec<JoinHandle<()>>,
     /// The last field, so that the directory is let go only when everything is closed.
     _lock: DirectoryLock,
+}
+
+/// What a user may set.
+#[derive(Clone, Debug)]
+pub(crate) struct StoreOptions {
+    /// For how long of running time retired segments are kept.
+    pub(crate) retention: Duration,
+    /// What seals the vault.
+    pub(crate) receipt_key: Option<ReceiptKey>,
 }
 
 /// What the store's threads share.
@@ -67,12 +78,10 @@ struct Signals {
 
 impl JournaledStore {
     /// Opens the queue in the directory that `lock` owns, creating it where it is new.
-    ///
-    /// `retention` is for how long of running time retired segments are kept.
     pub(crate) fn open(
         lock: DirectoryLock,
         uptime: Uptime,
-        retention: Duration,
+        options: StoreOptions,
     ) -> Result<(JournaledStore, Recovery), StoreError> {
         let settings = JournalSettings {
             disk: Arc::new(super::disk::FileSystem),
@@ -80,15 +89,16 @@ impl JournaledStore {
             segment_bytes: SEGMENT_BYTES,
             uptime,
         };
-        JournaledStore::open_on(settings, lock, retention)
+        JournaledStore::open_on(settings, lock, options)
     }
 
     /// The same with the journal on any disk. The index is always on the one of the system.
     fn open_on(
         settings: JournalSettings,
         lock: DirectoryLock,
-        retention: Duration,
+        options: StoreOptions,
     ) -> Result<(JournaledStore, Recovery), StoreError> {
+        let (disk, directory) = (Arc::clone(&settings.disk), settings.directory.clone());
         let (recovered, report) = recovery::recover(settings)?;
         let shared = Arc::new(Shared {
             journal: recovered.journal,
@@ -101,7 +111,7 @@ impl JournaledStore {
         let mut feeder = Feeder::new(
             Arc::clone(&shared),
             recovered.live_bytes,
-            retention.as_secs(),
+            options.retention.as_secs(),
         );
         shared.mend(recovered.mending, &mut feeder)?;
         let threads = vec![
@@ -114,6 +124,7 @@ impl JournaledStore {
         shared.signal(|signals| signals.wants_spare = true);
         let store = JournaledStore {
             shared,
+            vault: FileVault::open(&*disk, &directory, options.receipt_key)?,
             threads,
             _lock: lock,
         };
@@ -131,6 +142,8 @@ fn start(name: &str, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle<(
 impl Store for JournaledStore {
     fn commit(&self, batch: &Batch) -> Result<(), StoreError> {
         batch.check_sizes()?;
+        // What the batch refers to is durable before it.
+        self.vault.sync()?;
         self.shared.commit(batch.changes())
     }
 
@@ -175,6 +188,10 @@ impl Store for JournaledStore {
             .chain(indexed)
             .max_by(|a, b| a.0.cmp(&b.0));
         Ok(shared.values(last, 1)?.pop())
+    }
+
+    fn vault(&self) -> &dyn Vault {
+        &self.vault
     }
 
     fn check_room(&self) -> Result<(), StoreError> {

@@ -111,12 +111,17 @@ async fn the_names_that_format_1_stores_do_not_change_by_accident() {
             "amount",
             "approval",
             "identifiers",
+            "in_doubt",
+            "masked_redeem_ref",
             "operation",
+            "receipt_at",
             "receiver_id",
             "request_id",
             "requested_at",
             "sequence",
             "state",
+            "tender_started",
+            "till_reference",
             "timeout",
             "version"
         ]

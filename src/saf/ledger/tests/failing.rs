@@ -13,7 +13,7 @@ async fn nobody_is_told_ok_on_a_failed_commit() {
         books.store.fail_after(1, applies);
         let waiting: Vec<_> = books
             .in_one_group(|books| {
-                let begin = Work::Begin(Box::new(sent(Operation::CreateOrder)));
+                let begin = Work::Begin(Box::new(sent(Operation::CreateOrder)), Insistence::Wait);
                 let begun = books.ledger.submit(begin).unwrap();
                 vec![
                     books.apply_later(id, confirm()),
@@ -41,7 +41,10 @@ async fn after_a_failed_commit_nothing_is_acknowledged_not_even_the_same_decisio
             let reply = books.ledger.apply(id, event).await;
             assert!(is_store_error(&reply), "{applies}: {reply:?}");
         }
-        let begun = books.ledger.begin(sent(Operation::CreateOrder)).await;
+        let begun = books
+            .ledger
+            .begin(sent(Operation::CreateOrder), Insistence::Wait)
+            .await;
         assert!(is_store_error(&begun), "{applies}: {begun:?}");
         assert_eq!(books.schedule.len(), 0);
     }
@@ -95,7 +98,7 @@ async fn lives_of_four(ledger: &Ledger) -> Vec<Arc<Transaction>> {
     for _ in 0..4 {
         let transaction = sent(Operation::CreateOrder);
         let id = transaction.request_id;
-        acknowledged.extend(ledger.begin(transaction).await);
+        acknowledged.extend(ledger.begin(transaction, Insistence::Wait).await);
         acknowledged.extend(ledger.apply(id, approved()).await);
         acknowledged.extend(ledger.apply(id, confirm()).await);
     }

@@ -20,7 +20,12 @@ async fn longest_request(books: &Books) -> RequestId {
         let mut transaction = sent(Operation::CreateOrder);
         transaction.receiver_id = Some("r".repeat(bytes));
         let id = transaction.request_id;
-        if books.ledger.begin(transaction).await.is_ok() {
+        if books
+            .ledger
+            .begin(transaction, Insistence::Wait)
+            .await
+            .is_ok()
+        {
             return id;
         }
     }
@@ -33,14 +38,15 @@ async fn whatever_was_let_in_can_be_decided_on_and_repeated_for_ever() {
     for decision in [confirm(), reverse()] {
         let books = Books::new();
         let id = longest_request(&books).await;
-        let Event::Approved { mut approval, .. } = approved() else {
+        let Event::Approved { approval, .. } = approved() else {
             unreachable!();
         };
         let longest = "\u{1}".repeat(TEXT_LIMIT_BYTES);
-        approval.redeem_ref = Some(longest.into());
+        let receipt = Receipt::with_redeem_ref(Some(longest.into()));
         let longest = identifiers(&longest_identifiers(IDENTIFIERS_LIMIT_BYTES));
         let event = Event::Approved {
             approval,
+            receipt,
             identifiers: Some(longest),
         };
         books.ledger.apply(id, event).await.unwrap();
@@ -60,7 +66,7 @@ async fn a_request_whose_reversal_would_not_fit_is_refused_before_it_is_sent() {
         let mut transaction = sent(Operation::CreateOrder);
         transaction.identifiers = identifiers(&longest_identifiers(kilobytes * 1024));
         let id = transaction.request_id;
-        match books.ledger.begin(transaction).await {
+        match books.ledger.begin(transaction, Insistence::Wait).await {
             Ok(_) => accepted += 1,
             Err(LedgerError::Store(StoreError::TooLarge { .. })) => continue,
             Err(other) => panic!("{other:?}"),
@@ -82,7 +88,7 @@ async fn a_record_that_does_not_fit_fails_its_own_caller_and_no_other() {
     large.identifiers = identifiers(&longest_identifiers(200 * 1024));
     let (large, small) = books
         .in_one_group(|books| {
-            let begin = |transaction| Work::Begin(Box::new(transaction));
+            let begin = |transaction| Work::Begin(Box::new(transaction), Insistence::Wait);
             let small = sent(Operation::CreateOrder);
             (
                 books.ledger.submit(begin(large)).unwrap(),

@@ -72,6 +72,10 @@ impl Store for RacingStore {
     fn last(&self, prefix: &[u8]) -> Result<Option<Entry>, StoreError> {
         self.entries.last(prefix)
     }
+
+    fn vault(&self) -> &dyn crate::store::Vault {
+        self.entries.vault()
+    }
 }
 
 #[tokio::test]
@@ -86,7 +90,7 @@ async fn a_page_that_was_settled_meanwhile_does_not_end_the_list() {
     for _ in 0..4 {
         let transaction = sent(Operation::CreateOrder);
         ids.push(transaction.request_id);
-        ledger.begin(transaction).await.unwrap();
+        ledger.begin(transaction, Insistence::Wait).await.unwrap();
     }
     *store.records.lock().unwrap() = Some(declining(&ledger, &ids[..2]));
     assert_eq!(paged(&ledger, 2), ids[2..]);
@@ -118,10 +122,10 @@ async fn the_number_of_final_transactions_is_bounded_and_open_ones_stay() {
     for _ in 0..11 {
         ended.extend(declined_thousand(&books).await);
     }
-    let kept = |prefix| books.store.entries.page(prefix, None, usize::MAX).unwrap();
+    let kept = |prefix: &[u8]| books.store.entries.page(prefix, None, usize::MAX).unwrap();
     assert_eq!(kept(HISTORIC).len() as u64, HISTORY);
     assert_eq!(kept(OPEN).len(), open.len());
-    assert_eq!(kept(TRANSACTION).len(), HISTORY as usize + open.len());
+    assert_eq!(kept(b"t").len(), HISTORY as usize + open.len());
     let forgotten = ended.len() - HISTORY as usize;
     assert!(books.stored(ended[forgotten - 1]).is_none());
     assert!(books.stored(ended[forgotten]).is_some());
@@ -152,7 +156,7 @@ async fn declined_thousand(books: &Books) -> Vec<RequestId> {
     for _ in 0..1_000 {
         let transaction = sent(Operation::CreateOrder);
         let id = transaction.request_id;
-        let begin = Work::Begin(Box::new(transaction));
+        let begin = Work::Begin(Box::new(transaction), Insistence::Wait);
         replies.push(books.ledger.submit(begin).unwrap());
         replies.push(books.apply_later(id, Event::Declined));
         ids.push(id);

@@ -1,0 +1,122 @@
+//! Whose queue it is: one upstream, one user, one till.
+//!
+//! A queue that is opened for another upstream (a test system that was switched to production), by
+//! another user, or on another till (a copied image) would send decisions to where nobody knows of them.
+//! It is quarantined: nothing is sent and nothing is reversed, until it is adopted.
+
+use std::sync::atomic::Ordering;
+
+use url::Url;
+use uuid::Uuid;
+
+use super::recovery::{RecoveryReport, unreadable};
+use super::{Client, Core, OpenError};
+
+/// Sets these digests apart from all others.
+const NAMESPACE: Uuid = Uuid::from_u128(0x6f0c_3f6e_8b1d_4d0b_9d39_5d0a_7a0e_52c1);
+
+/// What identifies the owner of a queue, as it is stored: a digest, because a user name is a credential.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Binding(Vec<u8>);
+
+impl Binding {
+    pub(super) fn new(base_url: &str, user: &str, instance: Option<&str>) -> Binding {
+        let address = address(base_url);
+        let parts = [address.as_str(), user, instance.unwrap_or_default()];
+        // No part can be taken for the end of the one before it.
+        let joined: Vec<u8> = parts
+            .iter()
+            .flat_map(|part| {
+                (part.len() as u64)
+                    .to_be_bytes()
+                    .into_iter()
+                    .chain(part.bytes())
+            })
+            .collect();
+        Binding(Uuid::new_v5(&NAMESPACE, &joined).as_bytes().to_vec())
+    }
+}
+
+/// The address without credentials, and written in one way.
+fn address(base_url: &str) -> String {
+    match Url::parse(base_url) {
+        Ok(mut url) => {
+            // Neither can fail for an address that a client can be opened with.
+            let _ = url.set_username("");
+            let _ = url.set_password(None);
+            url.as_str().trim_end_matches('/').to_owned()
+        }
+        Err(_) => base_url.to_owned(),
+    }
+}
+
+impl Core {
+    /// Whether the queue belongs to this client. A new queue does from now on.
+    pub(super) async fn is_ours(&self) -> Result<bool, OpenError> {
+        match self.ledger.binding().map_err(unreadable)? {
+            Some(bound) => Ok(bound == self.binding.0),
+            None => self.bind().await.map(|()| true),
+        }
+    }
+
+    async fn bind(&self) -> Result<(), OpenError> {
+        let bound = self.ledger.bind(self.binding.0.clone()).await;
+        bound.map_err(unreadable)
+    }
+}
+
+impl Client {
+    /// Whether the queue belongs to another upstream, user or till, so that nothing is sent.
+    pub fn is_quarantined(&self) -> bool {
+        self.core.quarantined.load(Ordering::Acquire)
+    }
+
+    /// Takes a quarantined queue over: from now on it belongs to this client's upstream, user and
+    /// instance, and everything in it is taken up as at an open. Does nothing where the queue is not
+    /// quarantined.
+    ///
+    /// Be sure that this upstream is the one that knows the requests in the queue, and that no other
+    /// till has a copy of it: a decision must be sent by one of them alone.
+    ///
+    /// # Errors
+    /// [`OpenError::Store`] if the queue cannot be read or written. It stays quarantined then.
+    pub async fn adopt(&self) -> Result<RecoveryReport, OpenError> {
+        let core = &self.core;
+        let mut report = core.report.clone();
+        if !self.is_quarantined() {
+            return Ok(report);
+        }
+        core.bind().await?;
+        report.quarantined = false;
+        core.recover(&mut report).await?;
+        core.quarantined.store(false, Ordering::Release);
+        Ok(report)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn binding(base_url: &str, user: &str, instance: Option<&str>) -> Binding {
+        Binding::new(base_url, user, instance)
+    }
+
+    #[test]
+    fn the_same_address_in_other_words_is_the_same_upstream() {
+        let bound = binding("https://host/v2", "user", None);
+        assert_eq!(binding("https://HOST:443/v2/", "user", None), bound);
+        assert_eq!(binding("https://user:secret@host/v2", "user", None), bound);
+    }
+
+    #[test]
+    fn another_upstream_user_or_instance_is_another_owner() {
+        let bound = binding("https://host/v2", "user", Some("1"));
+        assert_ne!(binding("https://host/v1", "user", Some("1")), bound);
+        assert_ne!(binding("http://host/v2", "user", Some("1")), bound);
+        assert_ne!(binding("https://host/v2", "other", Some("1")), bound);
+        assert_ne!(binding("https://host/v2", "user", Some("2")), bound);
+        assert_ne!(binding("https://host/v2", "user", None), bound);
+        assert_ne!(binding("https://host/v2", "user1", Some("")), bound);
+    }
+}

@@ -1,0 +1,81 @@
+//! Orders whose earlier reversal is not settled: a late reversal could reopen what a new request pays
+//! out, or cancels.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
+
+use super::super::Transaction;
+use super::LedgerError;
+use super::records::{OPEN, list};
+use crate::model::{Operation, RequestId};
+use crate::store::{Store, StoreError};
+
+/// How many transactions are read at a time.
+const PAGE: usize = 256;
+
+/// Reversals that are under way, by a keyed hash of the reference of their order: nobody who looks at
+/// this memory can collect anything with it.
+#[derive(Debug, Default)]
+pub(super) struct Contested {
+    hasher: RandomState,
+    reversals: HashMap<RequestId, u64>,
+}
+
+impl Contested {
+    pub(super) fn of(store: &dyn Store) -> Result<Contested, StoreError> {
+        let mut contested = Contested::default();
+        let mut after = None;
+        loop {
+            let page = list(store, OPEN, after, PAGE)?;
+            for transaction in &page.transactions {
+                contested.follow(transaction);
+            }
+            match page.last {
+                Some(last) => after = Some(last),
+                None => return Ok(contested),
+            }
+        }
+    }
+
+    /// Takes note of what became of `transaction`.
+    pub(super) fn follow(&mut self, transaction: &Transaction) {
+        match self.order_of(transaction) {
+            Some(order) if is_under_way(transaction) => {
+                self.reversals.insert(transaction.request_id, order);
+            }
+            _ => {
+                self.reversals.remove(&transaction.request_id);
+            }
+        }
+    }
+
+    /// Refuses a request for an order whose earlier reversal is under way.
+    pub(super) fn check(&self, request: &Transaction) -> Result<(), LedgerError> {
+        let Some(order) = self.order_of(request) else {
+            return Ok(());
+        };
+        let earlier = self.reversals.iter().find(|(_, other)| **other == order);
+        earlier.map_or(Ok(()), |(reversed, _)| {
+            Err(LedgerError::EarlierReversalPending {
+                reversed: *reversed,
+            })
+        })
+    }
+
+    /// The order that is paid out or cancelled; a new one has no earlier requests.
+    fn order_of(&self, transaction: &Transaction) -> Option<u64> {
+        match transaction.operation {
+            Operation::RedeemOrder | Operation::CancelOrder => {
+                let reference = transaction.receipt.order_redeem_ref.as_ref()?;
+                Some(self.hasher.hash_one(reference.expose()))
+            }
+            _ => None,
+        }
+    }
+}
+
+/// Whether its reversal is decided on, and the upstream has not yet answered it.
+fn is_under_way(transaction: &Transaction) -> bool {
+    let advice = transaction.pending_advice();
+    advice.is_some_and(|advice| advice.reason.is_some())
+}

@@ -1,0 +1,368 @@
+//! What may lie on the disk only for a while: receipts, until their transactions are settled.
+//!
+//! ```text
+//!  vault   ┌─────────┬───────┬─────────┬─ ─ ─     entries on whole sectors, zeros where there is none
+//!          │ entry   │ zeros │ entry   │
+//!          └─────────┴───────┴─────────┴─ ─ ─
+//!  entry   magic "MTRV" · CRC-32 · owner (16 bytes) · length u32 · sealed u32 · bytes
+//! ```
+//!
+//! 1. What the journal holds stays in its segments, and in the audit trail behind them. What has to go
+//!    is kept here, where it is overwritten with zeros as soon as nobody needs it any more.
+//! 2. An entry is durable before the record that refers to it.
+//! 3. Zeros are written, and made durable with the next entry; a power cut in between is made good at
+//!    the next open, when entries without an owner are erased.
+//! 4. With a key, entries are sealed (XChaCha20-Poly1305); without one they are readable by whoever
+//!    may read the queue's directory.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use chacha20poly1305::aead::{Aead, Payload};
+use chacha20poly1305::{KeyInit, XChaCha20Poly1305, XNonce};
+use serde::{Deserialize, Serialize};
+use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
+
+use super::StoreError;
+use super::disk::{Disk, DiskFile};
+
+const SECTOR: usize = 512;
+const MAGIC: [u8; 4] = *b"MTRV";
+const HEADER: usize = 32;
+const NONCE: usize = 24;
+const VAULT_FILE: &str = "vault";
+
+/// The longest entry, in bytes, before it is sealed.
+pub(crate) const ENTRY_LIMIT_BYTES: usize = 32 * 1024;
+
+/// Whom an entry belongs to: the id of a request.
+pub(crate) type Owner = [u8; 16];
+
+/// Where an entry lies: the number of its first sector.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub(crate) struct Kept(u32);
+
+#[cfg(test)]
+impl Kept {
+    pub(crate) fn at(number: u32) -> Kept {
+        Kept(number)
+    }
+
+    pub(crate) fn number(self) -> u32 {
+        self.0
+    }
+}
+
+/// A key of 32 random bytes that seals what the queue keeps for receipts.
+///
+/// Keep it where other secrets of the till are kept, never beside the queue.
+#[derive(Clone, Zeroize, ZeroizeOnDrop)]
+pub struct ReceiptKey([u8; 32]);
+
+impl ReceiptKey {
+    /// Uses `bytes` as the key.
+    #[must_use]
+    pub fn new(bytes: [u8; 32]) -> ReceiptKey {
+        ReceiptKey(bytes)
+    }
+}
+
+impl std::fmt::Debug for ReceiptKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("ReceiptKey(***)")
+    }
+}
+
+/// A place for what has to be erased again.
+pub(crate) trait Vault: Send + Sync {
+    /// Puts `bytes` away for `owner`. They are durable with the next commit.
+    fn keep(&self, owner: Owner, bytes: &[u8]) -> Result<Kept, StoreError>;
+
+    /// What `owner` put away; `None` where it is not there, is damaged, or is sealed with another key.
+    fn kept(&self, owner: Owner, kept: Kept) -> Result<Option<Zeroizing<Vec<u8>>>, StoreError>;
+
+    /// Overwrites what `owner` put away.
+    fn erase(&self, owner: Owner, kept: Kept);
+
+    /// Everything that is put away.
+    fn all(&self) -> Vec<(Owner, Kept)>;
+}
+
+/// [`Vault`] in a file.
+pub(crate) struct FileVault {
+    file: Box<dyn DiskFile>,
+    path: PathBuf,
+    key: Option<ReceiptKey>,
+    room: Mutex<Room>,
+}
+
+/// Which sectors are taken.
+#[derive(Debug, Default)]
+struct Room {
+    /// The number of sectors of each entry, by its first.
+    taken: BTreeMap<u32, u32>,
+    is_dirty: bool,
+}
+
+impl FileVault {
+    /// Opens the vault in `directory`, or makes it.
+    pub(crate) fn open(
+        disk: &dyn Disk,
+        directory: &Path,
+        key: Option<ReceiptKey>,
+    ) -> Result<FileVault, StoreError> {
+        let path = directory.join(VAULT_FILE);
+        let opened = match disk.open(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => disk
+                .create(&path)
+                .and_then(|file| disk.sync_directory(directory).map(|()| file)),
+            opened => opened,
+        };
+        let vault = FileVault {
+            file: opened.map_err(|error| refused(&path, "opened", &error))?,
+            room: Mutex::default(),
+            path,
+            key,
+        };
+        let taken = vault.find_entries();
+        vault.room().taken = taken.map_err(|error| refused(&vault.path, "read", &error))?;
+        Ok(vault)
+    }
+
+    /// Makes durable what was put away and what was erased.
+    pub(crate) fn sync(&self) -> Result<(), StoreError> {
+        let mut room = self.room();
+        if !room.is_dirty {
+            return Ok(());
+        }
+        self.file
+            .sync()
+            .map_err(|error| refused(&self.path, "synced", &error))?;
+        room.is_dirty = false;
+        Ok(())
+    }
+
+    fn find_entries(&self) -> io::Result<BTreeMap<u32, u32>> {
+        let mut taken = BTreeMap::new();
+        let sectors = u32::try_from(self.file.length()? / SECTOR as u64).unwrap_or(u32::MAX);
+        let mut sector = 0;
+        while sector < sectors {
+            let mut head = [0; HEADER];
+            self.file.read_at(&mut head, offset(sector))?;
+            match length_of(&head) {
+                Some(length) => {
+                    let count = sectors_for(length).min(sectors - sector);
+                    taken.insert(sector, count);
+                    sector += count;
+                }
+                // It may be what is left of an entry whose head is damaged.
+                None => {
+                    self.clear(sector)?;
+                    sector += 1;
+                }
+            }
+        }
+        Ok(taken)
+    }
+
+    fn clear(&self, sector: u32) -> io::Result<()> {
+        let mut bytes = [0; SECTOR];
+        self.file.read_at(&mut bytes, offset(sector))?;
+        match bytes.iter().all(|byte| *byte == 0) {
+            true => Ok(()),
+            false => self.file.write_at(&[0; SECTOR], offset(sector)),
+        }
+    }
+
+    fn entry(&self, owner: Owner, bytes: &[u8]) -> Result<Zeroizing<Vec<u8>>, StoreError> {
+        let sealed = match &self.key {
+            Some(key) => seal(key, owner, bytes).ok_or_else(|| StoreError::Damaged {
+                reason: "a receipt cannot be sealed".to_owned(),
+            })?,
+            None => bytes.to_vec(),
+        };
+        let mut entry = Zeroizing::new(Vec::with_capacity(HEADER + sealed.len() + SECTOR));
+        entry.extend_from_slice(&MAGIC);
+        entry.extend_from_slice(&[0; 4]);
+        entry.extend_from_slice(&owner);
+        entry.extend_from_slice(&(sealed.len() as u32).to_le_bytes());
+        entry.extend_from_slice(&u32::from(self.key.is_some()).to_le_bytes());
+        entry.extend_from_slice(&sealed);
+        let crc = crc32fast::hash(&entry[8..]);
+        entry[4..8].copy_from_slice(&crc.to_le_bytes());
+        let whole = entry.len().next_multiple_of(SECTOR);
+        entry.resize(whole, 0);
+        Ok(entry)
+    }
+
+    /// Reads an entry, unsealed yet: whether it is sealed, and its bytes.
+    fn read(&self, owner: Owner, kept: Kept) -> io::Result<Option<(bool, Zeroizing<Vec<u8>>)>> {
+        let mut head = [0; HEADER];
+        let end = self.file.length()?;
+        if end < offset(kept.0) + HEADER as u64 {
+            return Ok(None);
+        }
+        self.file.read_at(&mut head, offset(kept.0))?;
+        let (Some(length), true) = (length_of(&head), head[8..24] == owner) else {
+            return Ok(None);
+        };
+        if end < offset(kept.0) + (HEADER + length) as u64 {
+            return Ok(None);
+        }
+        let mut bytes = Zeroizing::new(vec![0; length]);
+        self.file
+            .read_at(&mut bytes, offset(kept.0) + HEADER as u64)?;
+        let mut hasher = crc32fast::Hasher::new();
+        hasher.update(&head[8..]);
+        hasher.update(&bytes);
+        let is_whole = head[4..8] == hasher.finalize().to_le_bytes();
+        Ok(is_whole.then_some((head[28] == 1, bytes)))
+    }
+
+    fn owner_at(&self, sector: u32) -> Option<Owner> {
+        let mut head = [0; HEADER];
+        self.file.read_at(&mut head, offset(sector)).ok()?;
+        length_of(&head)?;
+        head[8..24].try_into().ok()
+    }
+
+    fn room(&self) -> MutexGuard<'_, Room> {
+        self.room.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Vault for FileVault {
+    fn keep(&self, owner: Owner, bytes: &[u8]) -> Result<Kept, StoreError> {
+        if bytes.len() > ENTRY_LIMIT_BYTES {
+            return Err(StoreError::TooLarge {
+                length_bytes: bytes.len(),
+            });
+        }
+        let entry = self.entry(owner, bytes)?;
+        let mut room = self.room();
+        let count = (entry.len() / SECTOR) as u32;
+        let first = room.find(count);
+        self.file
+            .write_at(&entry, offset(first))
+            .map_err(|error| refused(&self.path, "written", &error))?;
+        room.taken.insert(first, count);
+        room.is_dirty = true;
+        Ok(Kept(first))
+    }
+
+    fn kept(&self, owner: Owner, kept: Kept) -> Result<Option<Zeroizing<Vec<u8>>>, StoreError> {
+        let read = self.read(owner, kept);
+        let read = read.map_err(|error| refused(&self.path, "read", &error))?;
+        Ok(match (read, &self.key) {
+            (Some((false, bytes)), _) => Some(bytes),
+            (Some((true, sealed)), Some(key)) => unseal(key, owner, &sealed),
+            (Some((true, _)), None) | (None, _) => None,
+        })
+    }
+
+    fn erase(&self, owner: Owner, kept: Kept) {
+        let mut room = self.room();
+        // Whoever comes second may find somebody else's entry there.
+        let is_there = self.owner_at(kept.0) == Some(owner);
+        let Some(count) = room.taken.get(&kept.0).copied().filter(|_| is_there) else {
+            return;
+        };
+        let zeros = vec![0; count as usize * SECTOR];
+        match self.file.write_at(&zeros, offset(kept.0)) {
+            Ok(()) => {
+                room.taken.remove(&kept.0);
+                room.is_dirty = true;
+            }
+            // It is tried again at the next open.
+            Err(error) => tracing::warn!(%error, "a receipt that is not needed cannot be erased"),
+        }
+    }
+
+    fn all(&self) -> Vec<(Owner, Kept)> {
+        let taken: Vec<u32> = self.room().taken.keys().copied().collect();
+        let entries = taken.into_iter();
+        entries
+            .filter_map(|sector| Some((self.owner_at(sector)?, Kept(sector))))
+            .collect()
+    }
+}
+
+impl Drop for FileVault {
+    fn drop(&mut self) {
+        // What is not durable yet was erased, or belongs to nobody.
+        let _ = self.sync();
+    }
+}
+
+impl Room {
+    /// The first of `count` free sectors in a row.
+    fn find(&self, count: u32) -> u32 {
+        let mut free = 0;
+        for (first, taken) in &self.taken {
+            if first - free >= count {
+                return free;
+            }
+            free = first + taken;
+        }
+        free
+    }
+}
+
+fn offset(sector: u32) -> u64 {
+    u64::from(sector) * SECTOR as u64
+}
+
+fn sectors_for(length: usize) -> u32 {
+    (HEADER + length).div_ceil(SECTOR) as u32
+}
+
+/// How long the bytes behind `head` are, if an entry begins with it.
+fn length_of(head: &[u8; HEADER]) -> Option<usize> {
+    let length = u32::from_le_bytes([head[24], head[25], head[26], head[27]]) as usize;
+    let is_entry = head[..4] == MAGIC && length <= 2 * ENTRY_LIMIT_BYTES;
+    is_entry.then_some(length)
+}
+
+fn seal(key: &ReceiptKey, owner: Owner, bytes: &[u8]) -> Option<Vec<u8>> {
+    let random = [uuid::Uuid::new_v4(), uuid::Uuid::new_v4()];
+    let mut nonce = [0; NONCE];
+    nonce[..16].copy_from_slice(random[0].as_bytes());
+    nonce[16..].copy_from_slice(&random[1].as_bytes()[8..]);
+    let payload = Payload {
+        msg: bytes,
+        aad: &owner,
+    };
+    let cipher = XChaCha20Poly1305::new(&key.0.into());
+    let sealed = cipher.encrypt(&XNonce::from(nonce), payload).ok()?;
+    Some([&nonce[..], &sealed].concat())
+}
+
+fn unseal(key: &ReceiptKey, owner: Owner, sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+    let (nonce, sealed) = sealed.split_first_chunk::<NONCE>()?;
+    let payload = Payload {
+        msg: sealed,
+        aad: &owner,
+    };
+    let cipher = XChaCha20Poly1305::new(&key.0.into());
+    let opened = cipher.decrypt(&XNonce::from(*nonce), payload).ok()?;
+    Some(Zeroizing::new(opened))
+}
+
+fn refused(path: &Path, doing: &'static str, error: &io::Error) -> StoreError {
+    match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => StoreError::Full {
+            path: path.to_owned(),
+        },
+        _ => StoreError::Io {
+            path: path.to_owned(),
+            doing,
+            reason: error.to_string(),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests;

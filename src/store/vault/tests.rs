@@ -1,0 +1,96 @@
+//! What is put away comes back to its owner alone, and is gone when it is erased.
+
+#![allow(clippy::unwrap_used)]
+
+use super::super::disk::FileSystem;
+use super::*;
+
+const OWNER: Owner = [7; 16];
+const SECRET: &[u8] = b"the redeem reference";
+
+fn vault(directory: &Path, key: Option<u8>) -> FileVault {
+    let key = key.map(|byte| ReceiptKey::new([byte; 32]));
+    FileVault::open(&FileSystem, directory, key).unwrap()
+}
+
+fn contents(directory: &Path) -> Vec<u8> {
+    std::fs::read(directory.join(VAULT_FILE)).unwrap()
+}
+
+fn holds(bytes: &[u8], text: &[u8]) -> bool {
+    bytes.windows(text.len()).any(|window| window == text)
+}
+
+#[test]
+fn what_was_kept_is_there_after_a_restart_and_gone_once_erased() {
+    for key in [None, Some(1)] {
+        let directory = tempfile::tempdir().unwrap();
+        let kept = vault(directory.path(), key).keep(OWNER, SECRET).unwrap();
+        assert_eq!(holds(&contents(directory.path()), SECRET), key.is_none());
+        let reopened = vault(directory.path(), key);
+        assert_eq!(reopened.all(), [(OWNER, kept)]);
+        let found = reopened.kept(OWNER, kept).unwrap().unwrap();
+        assert_eq!(*found, SECRET);
+        reopened.erase(OWNER, kept);
+        assert!(reopened.kept(OWNER, kept).unwrap().is_none());
+        assert!(contents(directory.path()).iter().all(|byte| *byte == 0));
+        assert!(vault(directory.path(), key).all().is_empty());
+    }
+}
+
+#[test]
+fn another_owner_another_key_and_a_flipped_bit_get_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let kept = vault(directory.path(), Some(1))
+        .keep(OWNER, SECRET)
+        .unwrap();
+    let nothing = |key, owner| {
+        let found = vault(directory.path(), key).kept(owner, kept);
+        found.unwrap().is_none()
+    };
+    assert!(nothing(Some(1), [8; 16]));
+    assert!(nothing(Some(2), OWNER));
+    assert!(nothing(None, OWNER));
+    assert!(!nothing(Some(1), OWNER));
+    let good = contents(directory.path());
+    let used = HEADER + NONCE + SECRET.len() + 16;
+    for bit in 0..used * 8 {
+        let mut bad = good.clone();
+        bad[bit / 8] ^= 1 << (bit % 8);
+        std::fs::write(directory.path().join(VAULT_FILE), bad).unwrap();
+        assert!(nothing(Some(1), OWNER), "bit {bit}");
+    }
+}
+
+#[test]
+fn room_is_used_again_and_entries_never_overlap() {
+    let directory = tempfile::tempdir().unwrap();
+    let vault = vault(directory.path(), None);
+    let mut random = fastrand::Rng::with_seed(3);
+    let mut live: Vec<(Owner, Kept, Vec<u8>)> = Vec::new();
+    for round in 0..500_u32 {
+        if live.len() > 20 || (random.bool() && !live.is_empty()) {
+            let (owner, kept, bytes) = live.swap_remove(random.usize(..live.len()));
+            assert_eq!(*vault.kept(owner, kept).unwrap().unwrap(), bytes);
+            vault.erase(owner, kept);
+        } else {
+            let mut owner = [0; 16];
+            owner[..4].copy_from_slice(&round.to_le_bytes());
+            let bytes = vec![round as u8; random.usize(0..3_000)];
+            let kept = vault.keep(owner, &bytes).unwrap();
+            live.push((owner, kept, bytes));
+        }
+    }
+    for (owner, kept, bytes) in &live {
+        assert_eq!(*vault.kept(*owner, *kept).unwrap().unwrap(), *bytes);
+    }
+    let most = 22 * sectors_for(3_000) as usize * SECTOR * 2;
+    assert!(contents(directory.path()).len() < most);
+}
+
+#[test]
+fn what_is_too_long_is_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let refused = vault(directory.path(), None).keep(OWNER, &[0; ENTRY_LIMIT_BYTES + 1]);
+    assert!(matches!(refused, Err(StoreError::TooLarge { .. })));
+}
