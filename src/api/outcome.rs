@@ -132,7 +132,8 @@ pub enum NotSentReason {
 pub struct Unanswered {
     /// What came instead.
     pub problem: Problem,
-    /// How long the other side asked to be left alone.
+    /// How long the other side asked to be left alone (`Retry-After`, in seconds or as a date). What
+    /// it says is not bounded here.
     pub retry_after: Option<Duration>,
     /// The first bytes of the body; never of a success. Masked, as a proxy's page may quote the
     /// message or its URL.

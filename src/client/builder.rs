@@ -193,7 +193,8 @@ impl ClientBuilder {
     pub async fn open(self) -> Result<Client, OpenError> {
         let runtime = Handle::try_current().map_err(|_| OpenError::NoRuntime)?;
         self.check_settings()?;
-        let transport = self.transport()?;
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let transport = self.transport(Arc::clone(&clock))?;
         let defaults = self.checked_defaults()?;
         let queue_dir = self.queue_dir.ok_or(missing("queue_dir"))?;
         let schedule = Arc::new(Schedule::default());
@@ -202,7 +203,6 @@ impl ClientBuilder {
             runtime.spawn_blocking(move || open_ledger(queue_dir, schedule))
         };
         let ledger = Arc::new(opened.await.map_err(OpenError::broken_off)??);
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         recover(&ledger, &schedule, &*clock).await?;
         let (worker_orders, orders) = watch::channel(WorkerOrder::Work);
         let delivery = Delivery {
@@ -266,7 +266,7 @@ impl ClientBuilder {
         }
     }
 
-    fn transport(&self) -> Result<Arc<dyn Transport>, OpenError> {
+    fn transport(&self, clock: Arc<dyn Clock>) -> Result<Arc<dyn Transport>, OpenError> {
         let base_url = self.base_url.clone().ok_or(missing("base_url"))?;
         let mut settings = HttpSettings::new(base_url, self.checked_credentials()?);
         settings.allow_plain_http = self.allow_plain_http;
@@ -282,7 +282,8 @@ impl ClientBuilder {
         settings.connect_timeout = self
             .connect_timeout
             .unwrap_or(CONNECT_TIMEOUT.min(self.timeout / 2));
-        Ok(Arc::new(HttpTransport::new(settings)?))
+        let now = Box::new(move || clock.now());
+        Ok(Arc::new(HttpTransport::new(settings, now)?))
     }
 
     fn checked_credentials(&self) -> Result<Credentials, OpenError> {
