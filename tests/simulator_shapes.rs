@@ -7,54 +7,10 @@ mod facts;
 #[path = "simulator/till.rs"]
 mod till;
 
-use facts::{Extent, FACTS, example, properties, required, resolve};
+use facts::{Extent, FACTS, example, places, schemas};
 use money_transfer_retailer::simulator::Operation;
 use serde_json::{Value, json};
 use till::{Answer, Till, answer, with_json};
-
-/// A place in a message: its path in words, its JSON pointer, what is there, and whether it has to be.
-struct Place {
-    path: String,
-    pointer: String,
-    schema: &'static Value,
-    is_required: bool,
-}
-
-/// Every place in a message of this schema, as the full example has them.
-fn places(schema: &'static Value, path: &str, pointer: &str) -> Vec<Place> {
-    let schema = resolve(schema);
-    let inner = match (&schema["items"], &schema["additionalProperties"]) {
-        (items, _) if items.is_object() => Some((items, "[0]", "/0")),
-        (_, others) if others.is_object() => Some((others, ".tip", "/tip")),
-        _ => None,
-    };
-    if let Some((schema, step, step_pointer)) = inner {
-        return places(
-            schema,
-            &format!("{path}{step}"),
-            &format!("{pointer}{step_pointer}"),
-        );
-    }
-    let mut found = Vec::new();
-    for (name, property) in properties(schema) {
-        let path = if path.is_empty() {
-            name.to_owned()
-        } else {
-            format!("{path}.{name}")
-        };
-        let pointer = format!("{pointer}/{name}");
-        found.extend(places(property, &path, &pointer));
-        found.push(Place {
-            path,
-            pointer,
-            schema: resolve(property),
-            // What only the documentation requires, the provider's server does without.
-            is_required: required(schema).contains(name)
-                && property["x-required-in-documentation-only"] != true,
-        });
-    }
-    found
-}
 
 /// The operations with a body, each with the name of its schema.
 fn with_body() -> Vec<(Operation, &'static str)> {
@@ -88,11 +44,8 @@ async fn every_required_member_is_missed_by_its_path() {
     let mut missed = 0;
     for (operation, schema) in with_body() {
         let full = example(schema, Extent::Full);
-        let schema = &FACTS["components"]["schemas"][schema];
-        for place in places(schema, "", "")
-            .iter()
-            .filter(|place| place.is_required)
-        {
+        let places = places(&schemas()[schema]);
+        for place in places.iter().filter(|place| place.is_required) {
             let mut message = full.clone();
             *message.pointer_mut(&place.pointer).unwrap() = Value::Null;
             let refused = send(&till, operation, &message).await;
@@ -116,9 +69,8 @@ async fn every_optional_member_may_be_missing() {
     let till = Till::open().await;
     for (operation, schema) in with_body() {
         let full = example(schema, Extent::Full);
-        let schema = &FACTS["components"]["schemas"][schema];
-        let optional = places(schema, "", "");
-        for place in optional.iter().filter(|place| !place.is_required) {
+        let places = places(&schemas()[schema]);
+        for place in places.iter().filter(|place| !place.is_required) {
             let mut message = full.clone();
             *message.pointer_mut(&place.pointer).unwrap() = Value::Null;
             let answer = send(&till, operation, &message).await;
@@ -148,8 +100,8 @@ async fn every_member_of_another_kind_is_a_400_in_plain_text() {
     let mut unread = 0;
     for (operation, schema) in with_body() {
         let full = example(schema, Extent::Full);
-        let schema = &FACTS["components"]["schemas"][schema];
-        for place in places(schema, "", "") {
+        let places = places(&schemas()[schema]);
+        for place in places {
             let mut message = full.clone();
             *message.pointer_mut(&place.pointer).unwrap() = unfit(place.schema);
             let refused = send(&till, operation, &message).await;

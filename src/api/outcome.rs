@@ -67,6 +67,9 @@ impl Declined {
     }
 
     /// Whether the upstream does not offer the operation at all (501).
+    ///
+    /// A server of an earlier version answers what it does not know with 404 or 405 and a page. So
+    /// does any server at a wrong address, which is why that says nothing about a financial request.
     pub fn is_not_supported(&self) -> bool {
         self.status == 501
     }
