@@ -17,7 +17,7 @@ A stateful upstream of the Money Transfer Retailer Interface, with faults on dem
 Usage: cargo run --example simulator -- [OPTIONS]
 
 Options:
-  --listen HOST:PORT     where to listen [default: 127.0.0.1:8080]
+  --listen HOST:PORT     where to listen [default: 127.0.0.1:8080]; port 0 takes a free one, which the first line tells
   --provider-quirks      break where the provider's test server breaks: 500 on some missing fields, 404 or 405 for the
                          operations that came after its version
   --fault RULE           OPERATION[:WHEN]:FAULT, may be given several times; the first that applies decides
@@ -152,7 +152,7 @@ async fn run(builder: Builder) -> ExitCode {
     let simulator = match builder.start().await {
         Ok(simulator) => simulator,
         Err(error) => {
-            eprintln!("cannot listen there: {error}");
+            eprintln!("--listen: cannot listen there: {error}");
             return ExitCode::FAILURE;
         }
     };

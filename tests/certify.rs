@@ -152,24 +152,58 @@ async fn what_the_providers_server_does_not_know_is_not_supported_and_no_fail() 
     assert!(steps.contains("cancel-order: cancelOrder is approved"));
 }
 
+/// A server without the later operations, which it answers in these words.
+async fn run_without_the_later_ones(words: impl Into<Fault>) -> Run {
+    let words = words.into();
+    let mut simulator = Simulator::builder();
+    for operation in LATER.into_iter().chain([Operation::CancelOrderReversal]) {
+        simulator = simulator.inject(Rule::on(operation).fault(words.clone()));
+    }
+    run_against(simulator, "5").await
+}
+
 #[tokio::test]
 async fn a_later_operation_may_be_missing_in_any_words() {
     let html = "<html><body>Not Found</body></html>";
-    let words: [Fault; 6] = [
+    let json = r#"{"timestamp":"2026-01-31T08:30:00Z","status":404,"error":"Not Found"}"#;
+    let words: [Fault; 9] = [
         CannedAnswer::status(404).body("text/html", html).into(),
+        CannedAnswer::status(404)
+            .body("application/json", json)
+            .into(),
         Fault::status(404),
         Fault::status(405),
         CannedAnswer::status(405).body("text/html", html).into(),
         Fault::status(501),
+        CannedAnswer::status(501).body("text/html", html).into(),
         Fault::error("TRANSACTION_NOT_SUPPORTED"),
+        Fault::Error {
+            status: 501,
+            error_type: "TRANSACTION_NOT_SUPPORTED".into(),
+        },
     ];
-    let mut simulator = Simulator::builder();
-    for (operation, answer) in LATER.into_iter().zip(words) {
-        simulator = simulator.inject(Rule::on(operation).fault(answer));
+    for words in words {
+        let run = run_without_the_later_ones(words.clone()).await;
+        assert_eq!((run.code, run.failed()), (0, 0), "{words:?}: {}", run.out);
+        assert_eq!(run.operations("notSupported"), names(&LATER), "{words:?}");
+        let all_the_others = Operation::ALL
+            .into_iter()
+            .filter(|operation| *operation != Operation::CancelOrderReversal)
+            .filter(|operation| !LATER.contains(operation));
+        let passed = names(&all_the_others.collect::<Vec<_>>());
+        assert_eq!(run.operations("passed"), passed, "{words:?}");
     }
-    let run = run_against(simulator, "5").await;
-    assert_eq!((run.code, run.failed()), (0, 0), "{}", run.out);
-    assert_eq!(run.operations("notSupported"), names(&LATER));
+}
+
+#[tokio::test]
+async fn an_operation_that_was_always_there_is_missing_in_the_words_of_the_interface_only() {
+    for (status, code) in [(501, 0), (404, 1), (405, 1)] {
+        let rule = Rule::on(Operation::GetFeeQuote).fault(Fault::status(status));
+        let run = run_against(Simulator::builder().inject(rule), "5").await;
+        assert_eq!(run.code, code, "{status}: {}", run.out);
+        let column = if code == 0 { "notSupported" } else { "failed" };
+        assert_eq!(run.operations(column), names(&[Operation::GetFeeQuote]));
+    }
 }
 
 #[tokio::test]

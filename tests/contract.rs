@@ -6,13 +6,20 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
+#[path = "contract/boundaries.rs"]
+mod boundaries;
 #[path = "contract/coverage.rs"]
 mod coverage;
 #[path = "contract/facts.rs"]
 mod facts;
 #[path = "contract/queries.rs"]
 mod queries;
+#[path = "contract/refused.rs"]
+mod refused;
 #[path = "contract/rules.rs"]
 mod rules;
+mod support;
 #[path = "contract/types.rs"]
 mod types;
+#[path = "contract/written.rs"]
+mod written;

@@ -11,16 +11,19 @@ use std::fmt;
 use std::time::Duration;
 
 use bytes::Bytes;
-use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
+use reqwest::header::{
+    ACCEPT, CONTENT_TYPE, DATE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER,
+};
 use reqwest::{Client, ClientBuilder, Proxy, Response, redirect, retry};
 use zeroize::Zeroizing;
 
 use super::body::BodyBuffer;
 use super::outcome::NotSentReason;
+use super::retry_after::asked_pause;
 #[cfg(any(feature = "rustls", feature = "native-tls"))]
 use super::settings::{ClientIdentity, NoCertificate};
 use super::settings::{HttpSettings, HttpSetupError};
-use super::{Answer, BodyEnd, Call, Credentials, Exchange, NoAnswer, NotSent, Transport};
+use super::{Answer, BodyEnd, Call, Credentials, Exchange, NoAnswer, NotSent, Now, Transport};
 use crate::model::Sensitive;
 
 /// How much room is made for an answer before any of it is read.
@@ -33,11 +36,12 @@ pub(crate) struct HttpTransport {
     base: String,
     credentials: Credentials,
     body_limit_bytes: usize,
+    now: Now,
 }
 
 impl HttpTransport {
     /// Checks the settings and sets the client up; connects to nothing yet.
-    pub(crate) fn new(settings: HttpSettings) -> Result<Self, HttpSetupError> {
+    pub(crate) fn new(settings: HttpSettings, now: Now) -> Result<Self, HttpSetupError> {
         let url = settings.checked_base_url()?;
         settings.check_user_name()?;
         let client = client(&settings)?;
@@ -46,6 +50,7 @@ impl HttpTransport {
             base: url.as_str().trim_end_matches('/').to_owned(),
             credentials: settings.credentials,
             body_limit_bytes: settings.body_limit_bytes,
+            now,
         })
     }
 
@@ -80,7 +85,27 @@ impl HttpTransport {
             request = request.header(CONTENT_TYPE, "application/json").body(body);
         }
         let response = request.send().await.map_err(no_answer)?;
-        Ok(read_answer(response, self.body_limit_bytes).await)
+        Ok(self.read_answer(response).await)
+    }
+
+    async fn read_answer(&self, mut response: Response) -> Answer {
+        let status = response.status().as_u16();
+        let content_type = text_header(response.headers(), &CONTENT_TYPE);
+        let retry_after = self.retry_after(response.headers());
+        let (body, body_end) = read_body(&mut response, self.body_limit_bytes).await;
+        Answer {
+            status,
+            content_type,
+            retry_after,
+            body,
+            body_end,
+        }
+    }
+
+    fn retry_after(&self, headers: &HeaderMap) -> Option<Duration> {
+        let asked = text_header(headers, &RETRY_AFTER)?;
+        let date = text_header(headers, &DATE);
+        asked_pause(&asked, date.as_deref(), &self.now)
     }
 }
 
@@ -232,20 +257,6 @@ fn install_tls_provider() {
 #[cfg(not(feature = "rustls"))]
 fn install_tls_provider() {}
 
-async fn read_answer(mut response: Response, limit_bytes: usize) -> Answer {
-    let status = response.status().as_u16();
-    let content_type = text_header(response.headers(), CONTENT_TYPE.as_str());
-    let retry_after = retry_after(response.headers());
-    let (body, body_end) = read_body(&mut response, limit_bytes).await;
-    Answer {
-        status,
-        content_type,
-        retry_after,
-        body,
-        body_end,
-    }
-}
-
 async fn read_body(response: &mut Response, limit_bytes: usize) -> (Bytes, BodyEnd) {
     let announced = response.content_length().unwrap_or_default();
     let announced = usize::try_from(announced).unwrap_or(limit_bytes);
@@ -264,15 +275,9 @@ async fn read_body(response: &mut Response, limit_bytes: usize) -> (Bytes, BodyE
     }
 }
 
-fn text_header(headers: &HeaderMap, name: &str) -> Option<String> {
+fn text_header(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
     let value: &HeaderValue = headers.get(name)?;
     value.to_str().ok().map(str::to_owned)
-}
-
-/// Only the form in seconds is understood: the form with a date asks two clocks to agree.
-fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let seconds = text_header(headers, RETRY_AFTER.as_str())?;
-    seconds.trim().parse().ok().map(Duration::from_secs)
 }
 
 fn no_answer(error: reqwest::Error) -> NoAnswer {

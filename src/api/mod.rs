@@ -14,6 +14,7 @@ mod body;
 mod credentials;
 mod http;
 pub(crate) mod outcome;
+mod retry_after;
 mod settings;
 mod transport;
 
@@ -23,4 +24,4 @@ pub(crate) use http::HttpTransport;
 pub use outcome::{Declined, NotSent, NotSentReason, Problem, Unanswered, Unusable};
 pub use settings::HttpSetupError;
 pub(crate) use settings::{ClientIdentity, HttpSettings};
-pub(crate) use transport::{Answer, BodyEnd, Call, Exchange, NoAnswer, Transport};
+pub(crate) use transport::{Answer, BodyEnd, Call, Exchange, NoAnswer, Now, Transport};

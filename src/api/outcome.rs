@@ -67,6 +67,9 @@ impl Declined {
     }
 
     /// Whether the upstream does not offer the operation at all (501).
+    ///
+    /// A server of an earlier version answers what it does not know with 404 or 405 and a page. So
+    /// does any server at a wrong address, which is why that says nothing about a financial request.
     pub fn is_not_supported(&self) -> bool {
         self.status == 501
     }
@@ -132,7 +135,8 @@ pub enum NotSentReason {
 pub struct Unanswered {
     /// What came instead.
     pub problem: Problem,
-    /// How long the other side asked to be left alone.
+    /// How long the other side asked to be left alone (`Retry-After`, in seconds or as a date). What
+    /// it says is not bounded here.
     pub retry_after: Option<Duration>,
     /// The first bytes of the body; never of a success. Masked, as a proxy's page may quote the
     /// message or its URL.

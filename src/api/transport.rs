@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::model::{Operation, Sensitive};
+use crate::model::{Operation, Sensitive, Timestamp};
 
 /// A message on its way to the upstream.
 pub(crate) struct Call {
@@ -78,6 +78,9 @@ pub(crate) enum NoAnswer {
     /// The connection broke; the message may have been processed.
     ConnectionLost,
 }
+
+/// Tells the time of day, which no room below the queue reads by itself.
+pub(crate) type Now = Box<dyn Fn() -> Timestamp + Send + Sync>;
 
 /// The future of one exchange.
 pub(crate) type Exchange<'a> = Pin<Box<dyn Future<Output = Result<Answer, NoAnswer>> + Send + 'a>>;

@@ -16,7 +16,7 @@ use zeroize::Zeroizing;
 
 use crate::api::{ClientIdentity, Credentials, HttpSettings, HttpTransport, Transport};
 use crate::model::{Check, Defaults, Institution, Originator, Sensitive};
-use crate::saf::clock::{SystemClock, uptime};
+use crate::saf::clock::{Clock, SystemClock, uptime};
 use crate::saf::delivery::Delivery;
 use crate::saf::ledger::Insistence;
 use crate::saf::{Ledger, RetryPolicy, Schedule, TillReference, findings};
@@ -228,7 +228,8 @@ impl ClientBuilder {
     pub async fn open(self) -> Result<Client, OpenError> {
         let runtime = Handle::try_current().map_err(|_| OpenError::NoRuntime)?;
         self.check_settings()?;
-        let transport = self.transport()?;
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let transport = self.transport(Arc::clone(&clock))?;
         let defaults = self.checked_defaults()?;
         let queue_dir = self.queue_dir.ok_or(missing("queue_dir"))?;
         let schedule = Arc::new(Schedule::default());
@@ -252,7 +253,7 @@ impl ClientBuilder {
             ledger: Arc::new(ledger),
             schedule,
             transport,
-            clock: Arc::new(SystemClock),
+            clock,
             defaults,
             policy: self.policy,
             binding,
@@ -305,7 +306,7 @@ impl ClientBuilder {
         }
     }
 
-    fn transport(&self) -> Result<Arc<dyn Transport>, OpenError> {
+    fn transport(&self, clock: Arc<dyn Clock>) -> Result<Arc<dyn Transport>, OpenError> {
         let base_url = self.base_url.clone().ok_or(missing("base_url"))?;
         let mut settings = HttpSettings::new(base_url, self.checked_credentials()?);
         settings.allow_plain_http = self.allow_plain_http;
@@ -321,7 +322,8 @@ impl ClientBuilder {
         settings.connect_timeout = self
             .connect_timeout
             .unwrap_or(CONNECT_TIMEOUT.min(self.timeout / 2));
-        Ok(Arc::new(HttpTransport::new(settings)?))
+        let now = Box::new(move || clock.now());
+        Ok(Arc::new(HttpTransport::new(settings, now)?))
     }
 
     fn checked_credentials(&self) -> Result<Credentials, OpenError> {

@@ -11,7 +11,8 @@ use crate::model::{
 /// # Queries and updates
 ///
 /// Sent again with growing pauses while the outcome is unknown, until a final answer or until the
-/// [deadline](Client::with_deadline). Nothing of them is stored; dropping the future stops them.
+/// [deadline](Client::with_deadline). An upstream that asks for a pause (`Retry-After`) gets it; where
+/// the deadline comes first, the query ends at once, and the error says how long was asked. Nothing of them is stored; dropping the future stops them.
 /// All of them fail as [`QueryError`] says.
 impl Client {
     /// Looks an order up. Wire name: `lookupOrder`.

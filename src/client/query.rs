@@ -2,7 +2,8 @@
 //!
 //! 1. Nothing of them is stored. Dropping the future stops them.
 //! 2. Each repeat is the same message.
-//! 3. The pauses between repeats grow as those of the advices do.
+//! 3. The pauses between repeats grow as those of the advices do, and are as long as the upstream asks.
+//! 4. What would have to wait beyond the deadline is given up at once.
 
 use std::time::Duration;
 
@@ -92,7 +93,10 @@ impl Client {
                 }
             };
             attempts += 1;
-            let pause = self.core.policy.pause_after(attempts);
+            let pause = self
+                .core
+                .policy
+                .pause_as_asked(attempts, asked_pause(&error));
             if pause >= time_left() {
                 return Err(error);
             }
@@ -106,6 +110,14 @@ impl Client {
             Content::Parameters(pairs) => Call::with_query(operation, pairs, timeout),
             Content::Body(body) => Call::with_body(operation, body, timeout),
         }
+    }
+}
+
+/// How long the upstream asked to be left alone.
+fn asked_pause(error: &QueryError) -> Option<Duration> {
+    match error {
+        QueryError::Unanswered { cause, .. } => cause.retry_after,
+        _ => None,
     }
 }
 

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::amounts::Amounts;
-use super::check::{Check, Rules};
+use super::check::{Check, Rules, UUID_V4};
 use super::ids::{AdviceId, RequestId};
 use super::third_party::ThirdPartyIdentifiers;
 use super::timestamp::Timestamp;
@@ -43,6 +43,7 @@ pub struct Confirmation {
 impl Check for Confirmation {
     /// The identifiers are the upstream's own words: they are sent back as they are, not checked.
     fn inspect(&self, rules: &mut Rules) {
+        rules.optional_text("id", Some(&self.id.to_string()), &[UUID_V4]);
         rules.optional_part("amounts", self.amounts.as_ref());
     }
 }
@@ -84,6 +85,7 @@ pub struct Reversal {
 impl Check for Reversal {
     /// The identifiers are the upstream's own words: they are sent back as they are, not checked.
     fn inspect(&self, rules: &mut Rules) {
+        rules.optional_text("id", Some(&self.id.to_string()), &[UUID_V4]);
         rules.optional_part("amounts", self.amounts.as_ref());
         rules.required_text("reversalReason", self.reversal_reason.as_str(), &[]);
     }

@@ -109,6 +109,14 @@ impl RetryPolicy {
         }
     }
 
+    /// The pause after attempt number `attempts`, where the other side asked to be left alone for so long.
+    ///
+    /// Never shorter than without being asked, so that nobody can ask to be hammered.
+    pub(crate) fn pause_as_asked(&self, attempts: u32, retry_after: Option<Duration>) -> Duration {
+        let asked = retry_after.unwrap_or_default();
+        self.pause_after(attempts).max(asked.min(RETRY_AFTER_LIMIT))
+    }
+
     /// The pause after attempt number `attempts`.
     pub(crate) fn pause_after(&self, attempts: u32) -> Duration {
         let doublings = attempts.saturating_sub(1).min(31);
@@ -282,14 +290,11 @@ impl Delivery {
     }
 
     fn pause(&self, attempts: u32, outcome: &AdviceOutcome) -> Duration {
-        let own = self.policy.pause_after(attempts);
-        match outcome {
-            AdviceOutcome::Unknown(unanswered) => {
-                let asked = unanswered.retry_after.unwrap_or_default();
-                own.max(asked.min(RETRY_AFTER_LIMIT))
-            }
-            _ => own,
-        }
+        let asked = match outcome {
+            AdviceOutcome::Unknown(unanswered) => unanswered.retry_after,
+            _ => None,
+        };
+        self.policy.pause_as_asked(attempts, asked)
     }
 
     fn attempt_of(&self, outcome: &AdviceOutcome) -> Attempt {

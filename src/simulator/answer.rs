@@ -12,6 +12,8 @@ pub(super) struct Answer {
     pub(super) headers: Vec<(HeaderName, String)>,
     pub(super) body: Bytes,
     pub(super) error_type: Option<String>,
+    /// Whether a HEAD is answered: the body is spoken of and not sent.
+    pub(super) head_only: bool,
 }
 
 impl Answer {
@@ -77,7 +79,7 @@ impl Answer {
         (200..300).contains(&self.status)
     }
 
-    /// Head and body as they stand on the wire, for connections that are taken over.
+    /// Head and body as they stand on the wire, for connections that are taken over. HTTP itself knows of HEAD.
     pub(super) fn to_wire(&self) -> (Vec<u8>, Bytes) {
         let status = StatusCode::from_u16(self.status).unwrap_or_default();
         let mut head = format!("HTTP/1.1 {status}\r\n");
@@ -89,7 +91,11 @@ impl Answer {
             head.push_str(&format!("{name}: {value}\r\n"));
         }
         head.push_str("\r\n");
-        (head.into_bytes(), self.body.clone())
+        let body = match self.head_only {
+            true => Bytes::new(),
+            false => self.body.clone(),
+        };
+        (head.into_bytes(), body)
     }
 }
 

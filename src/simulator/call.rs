@@ -2,7 +2,7 @@
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
-use http::{HeaderMap, header, request::Parts};
+use http::{HeaderMap, Method, header, request::Parts};
 use serde_json::Value;
 
 use crate::model::{Kind, Operation};
@@ -11,6 +11,8 @@ use crate::model::{Kind, Operation};
 #[derive(Clone)]
 pub(super) struct Call {
     pub(super) operation: Operation,
+    /// Whether it is a HEAD, which is answered like a GET without a body.
+    pub(super) is_head: bool,
     pub(super) account: Option<AccountName>,
     pub(super) body: Bytes,
     /// The body as JSON; null where it is none.
@@ -35,6 +37,7 @@ impl Call {
         let json = serde_json::from_slice(&body).map(with_ids_as_text);
         Call {
             operation,
+            is_head: head.method == Method::HEAD,
             account: AccountName::from_headers(&head.headers),
             is_json: json.is_ok(),
             json: json.unwrap_or_default(),

@@ -64,7 +64,7 @@ fn shape(
 ) -> Result<(), Refusal> {
     let fits = match kind {
         Kind::Text => write_as_text(member),
-        Kind::Integer => member.is_i64() || member.is_u64(),
+        Kind::Integer => member.is_i64(),
         Kind::Number => member.is_number(),
         Kind::Flag => member.is_boolean(),
         Kind::Time => write_in_utc(member),

@@ -239,7 +239,10 @@ impl Exchange {
     }
 
     fn process(&self) -> Answer {
-        self.shared.process(self.number, &self.call)
+        Answer {
+            head_only: self.call.is_head,
+            ..self.shared.process(self.number, &self.call)
+        }
     }
 
     fn answer(&self, answer: Answer) -> Ending {
@@ -329,7 +332,7 @@ impl From<CannedAnswer> for Answer {
             },
             headers: named.collect(),
             body: canned.body,
-            error_type: None,
+            ..Answer::default()
         }
     }
 }

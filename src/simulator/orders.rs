@@ -233,6 +233,18 @@ fn approval(desk: &mut Desk<'_>, call: &Call, order: &StoredOrder) -> Answer {
     body["orderId"] = json!(id);
     body["orderRedeemRef"] = json!(order.shown.redeem_ref);
     body["customerProfileId"] = json!(order.customer_profile_id);
-    let location = format!("http://{}{}/orders/{id}", call.host, super::BASE_PATH);
-    Answer::json(201, body).with(http::header::LOCATION, location)
+    Answer::json(201, body).with(http::header::LOCATION, location(call, id))
+}
+
+/// Where the order is from now on. Any text is an id, and only some texts can stand in a URL.
+fn location(call: &Call, id: &str) -> String {
+    let orders = format!("http://{}{}/orders", call.host, super::BASE_PATH);
+    let Ok(mut url) = orders.parse::<url::Url>() else {
+        // The client calls this server something that is no name: it will not follow anyway.
+        return orders;
+    };
+    if let Ok(mut path) = url.path_segments_mut() {
+        path.push(id);
+    }
+    url.into()
 }

@@ -82,7 +82,7 @@ const IDENTIFIER: &[Field] = &[
 
 const BARCODE: &[Field] = &[
     Field("data", Text, REQUIRED),
-    Field("encoding", Text, REQUIRED),
+    Field("encoding", Text, OPTIONAL),
 ];
 
 const SLIP_LINE: &[Field] = &[

@@ -50,6 +50,47 @@ pub(crate) fn enum_values(schema: &Value) -> Vec<&str> {
     values.map(|value| value.as_str().unwrap()).collect()
 }
 
+/// A place in a message: its path in words, its JSON pointer, and what is there.
+pub(crate) struct Place {
+    pub(crate) path: String,
+    pub(crate) pointer: String,
+    pub(crate) schema: &'static Value,
+    /// Whether it has to be there; what only the documentation requires, the provider's server does without.
+    #[allow(dead_code, reason = "the tests of the simulator ask")]
+    pub(crate) is_required: bool,
+}
+
+/// Every place in a message of this schema, as its full example has them.
+pub(crate) fn places(schema: &'static Value) -> Vec<Place> {
+    let mut found = Vec::new();
+    find_places(schema, "", "", &mut found);
+    found
+}
+
+fn find_places(schema: &'static Value, path: &str, pointer: &str, found: &mut Vec<Place>) {
+    let schema = resolve(schema);
+    if schema["items"].is_object() {
+        let (path, pointer) = (format!("{path}[0]"), format!("{pointer}/0"));
+        return find_places(&schema["items"], &path, &pointer, found);
+    }
+    if schema["additionalProperties"].is_object() {
+        let (path, pointer) = (format!("{path}.tip"), format!("{pointer}/tip"));
+        return find_places(&schema["additionalProperties"], &path, &pointer, found);
+    }
+    for (name, property) in properties(schema) {
+        let path = format!("{path}.{name}").trim_start_matches('.').to_owned();
+        let pointer = format!("{pointer}/{name}");
+        find_places(property, &path, &pointer, found);
+        found.push(Place {
+            path,
+            pointer,
+            schema: resolve(property),
+            is_required: required(schema).contains(name)
+                && property["x-required-in-documentation-only"] != true,
+        });
+    }
+}
+
 /// How much of a schema an example populates.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Extent {
@@ -69,7 +110,9 @@ fn example_of(name: &str, schema: &Value, extent: Extent) -> Value {
     }
     match schema["type"].as_str() {
         Some("string") => json!(text(name, schema)),
-        Some("integer") => json!(7_199_254_740_993_i64 % i64::from(i32::MAX)),
+        // Neither 32 bits nor a floating-point number hold this one.
+        Some("integer") if schema["format"] == "int64" => json!(9_007_199_254_740_993_i64),
+        Some("integer") => json!(i32::MAX),
         Some("number") => json!(18.2345),
         Some("boolean") => json!(true),
         Some("array") if extent == Extent::Minimal => json!([]),

@@ -3,14 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use money_transfer_retailer::{NotSentReason, OrderOutcome, Problem, QueryError};
+use money_transfer_retailer::{ClientBuilder, NotSentReason, OrderOutcome, Problem, QueryError};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::Notify;
+use tokio::time::Instant;
 
-use crate::raw::answers::good;
+use crate::raw::answers::{bare, good};
 use crate::raw::desk::{Desk, SHORT, in_time, quote_of, quoted};
 use crate::raw::server::{Connection, Upstream};
-use crate::support::{PATIENCE, order};
+use crate::support::{PATIENCE, impatient, order};
 
 async fn not_sent(desk: &Desk) -> NotSentReason {
     let outcome = in_time(desk.till.create_order(order())).await.unwrap();
@@ -93,6 +94,56 @@ async fn a_deadline_cuts_a_call_short_that_could_wait_longer() {
         panic!("{ended:?}");
     };
     assert_eq!(cause.problem, Problem::TimedOut);
+}
+
+/// An upstream that is busy once, with these header lines, and a till that repeats in no time.
+async fn busy_once(headers: &'static str) -> (Upstream, Desk) {
+    let upstream = Upstream::start(move |mut connection: Connection| async move {
+        connection.request().await;
+        connection.say(bare(503, headers)).await;
+        while let Some(request) = connection.request().await {
+            connection.say(good(&request)).await;
+        }
+    })
+    .await;
+    let quick = |till: ClientBuilder| till.retry_policy(impatient());
+    let desk = Desk::open_with(&upstream.base_url(), quick).await;
+    (upstream, desk)
+}
+
+#[tokio::test]
+async fn a_query_is_repeated_no_sooner_than_the_upstream_asks() {
+    for headers in [
+        "retry-after: 1\r\n",
+        // Counted from the upstream's own clock, which is decades off here.
+        "date: Sun, 06 Nov 1994 08:49:37 GMT\r\nretry-after: Sun, 06 Nov 1994 08:49:38 GMT\r\n",
+    ] {
+        let (upstream, desk) = busy_once(headers).await;
+        let began_at = Instant::now();
+        assert_eq!(in_time(quoted(&desk.till, 7)).await, 7);
+        assert!(began_at.elapsed() >= Duration::from_secs(1), "{headers}");
+        assert_eq!(upstream.received().len(), 2, "{headers}");
+    }
+}
+
+#[tokio::test]
+async fn a_query_that_is_asked_to_wait_beyond_its_deadline_ends_at_once() {
+    let century = 100 * 365 * 24 * 60 * 60;
+    for (headers, at_least_seconds) in [
+        ("retry-after: 3600\r\n", 3_600),
+        ("retry-after: 99999999999999999999999999\r\n", u64::MAX),
+        // Counted from the till's own clock.
+        ("retry-after: Fri, 31 Dec 9999 23:59:59 GMT\r\n", century),
+    ] {
+        let (upstream, desk) = busy_once(headers).await;
+        let ended = in_time(desk.till.fee_quote(quote_of(1))).await.unwrap_err();
+        let QueryError::Unanswered { cause, .. } = ended else {
+            panic!("{ended:?}");
+        };
+        let asked = cause.retry_after.unwrap();
+        assert!(asked.as_secs() >= at_least_seconds, "{headers}: {asked:?}");
+        assert_eq!(upstream.received().len(), 1, "{headers}");
+    }
 }
 
 #[tokio::test]

@@ -42,7 +42,7 @@ async fn whatever_was_let_in_can_be_decided_on_and_repeated_for_ever() {
             unreachable!();
         };
         let longest = "\u{1}".repeat(TEXT_LIMIT_BYTES);
-        let receipt = Receipt::with_redeem_ref(Some(longest.into()));
+        let receipt = crate::saf::Receipt::with_redeem_ref(Some(longest.into()));
         let longest = identifiers(&longest_identifiers(IDENTIFIERS_LIMIT_BYTES));
         let event = Event::Approved {
             approval,
