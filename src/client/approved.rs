@@ -5,7 +5,7 @@ use std::fmt;
 
 use super::{Client, DecisionError};
 use crate::model::{
-    AdviceId, CancelOrderResponse, CreateOrderResponse, RedeemOrderResponse, RequestId,
+    AdviceId, CancelOrderResponse, CreateOrderResponse, Money, RedeemOrderResponse, RequestId,
     ReversalReason,
 };
 use crate::saf::Transaction;
@@ -110,6 +110,18 @@ impl<R: Confirmable> Approved<R> {
     /// known whether the decision is durable: repeat the same one.
     pub async fn confirm(self) -> Result<QueuedAdvice, Box<HandedBack<R>>> {
         let decided = self.client.confirm(self.request_id).await;
+        self.or_handed_back(decided)
+    }
+}
+
+impl<R: Confirmable> Approved<R> {
+    /// Confirms for `amount`: less than was approved, in minor units.
+    ///
+    /// # Errors
+    /// As for [`confirm`](Approved::confirm), and [`Conflict::NotApproved`](crate::Conflict) for more
+    /// than was approved.
+    pub async fn confirm_amount(self, amount: Money) -> Result<QueuedAdvice, Box<HandedBack<R>>> {
+        let decided = self.client.confirm_amount(self.request_id, amount).await;
         self.or_handed_back(decided)
     }
 }

@@ -41,7 +41,7 @@ pub use recovery::RecoveryReport;
 pub use requests::{CancelOrderOutcome, CreateOrderOutcome, RedeemOrderOutcome};
 
 use crate::api::Transport;
-use crate::model::{AdviceId, Defaults, RequestId, ReversalReason};
+use crate::model::{AdviceId, Defaults, Money, RequestId, ReversalReason};
 use crate::saf::clock::Clock;
 use crate::saf::delivery::Order as WorkerOrder;
 use crate::saf::ledger::Insistence;
@@ -212,7 +212,22 @@ impl Client {
     /// [`DecisionError::UnknownRequest`] if the queue knows no such request. On
     /// [`DecisionError::Store`] it is not known whether the decision is durable: repeat it.
     pub async fn confirm(&self, id: RequestId) -> Result<QueuedAdvice, DecisionError> {
-        self.decide(id, Event::Confirm(self.core.draft())).await
+        self.decide(id, Event::Confirm(self.core.draft(), None))
+            .await
+    }
+
+    /// Confirms the request `id` for `amount`: less than was approved, in minor units.
+    ///
+    /// # Errors
+    /// As for [`confirm`](Client::confirm); [`Conflict::NotApproved`](crate::Conflict) for more than was
+    /// approved, [`Conflict::ConfirmedAmount`](crate::Conflict) if it was confirmed for another amount.
+    pub async fn confirm_amount(
+        &self,
+        id: RequestId,
+        amount: Money,
+    ) -> Result<QueuedAdvice, DecisionError> {
+        self.decide(id, Event::Confirm(self.core.draft(), Some(amount)))
+            .await
     }
 
     /// Reverses the request `id`: the cashier cancelled, or tender failed.

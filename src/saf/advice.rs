@@ -5,7 +5,9 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::Transaction;
-use crate::model::{AdviceId, Confirmation, Operation, Reversal, ReversalReason, Timestamp};
+use crate::model::{
+    AdviceId, Amounts, Confirmation, Money, Operation, Reversal, ReversalReason, Timestamp,
+};
 
 /// How many attempts an advice remembers one by one; all are counted.
 const REMEMBERED_ATTEMPTS: usize = 16;
@@ -27,6 +29,9 @@ pub(crate) struct Advice {
     pub(crate) operation: Operation,
     pub(crate) reason: Option<ReversalReason>,
     pub(crate) created_at: Timestamp,
+    /// What finally stands, where a confirmation is for less than was approved.
+    #[serde(default)]
+    pub(crate) amount: Option<Money>,
     /// The bytes that are sent, the same on every repeat.
     pub(crate) body: String,
     pub(crate) attempts: u32,
@@ -86,18 +91,26 @@ impl Advice {
     pub(crate) fn confirmation(
         transaction: &Transaction,
         draft: Draft,
+        amount: Option<Money>,
     ) -> Result<Option<Advice>, serde_json::Error> {
         let Some(operation) = transaction.operation.confirmed_by() else {
             return Ok(None);
         };
-        let message = Confirmation::builder()
-            .id(draft.id)
-            .request_id(transaction.request_id)
-            .time(draft.time)
-            .third_party_identifiers(transaction.identifiers.clone())
-            .build();
+        let message =
+            Confirmation::builder()
+                .id(draft.id)
+                .request_id(transaction.request_id)
+                .time(draft.time)
+                .third_party_identifiers(transaction.identifiers.clone())
+                .maybe_amounts(amount.clone().map(|approved_amount| {
+                    Amounts::builder().approved_amount(approved_amount).build()
+                }))
+                .build();
         let body = serde_json::to_string(&message)?;
-        Ok(Some(Advice::new(operation, None, body, draft)))
+        Ok(Some(Advice {
+            amount,
+            ..Advice::new(operation, None, body, draft)
+        }))
     }
 
     /// The reversal of `transaction`; `None` where the interface has none.
@@ -131,6 +144,7 @@ impl Advice {
             operation,
             reason,
             created_at: draft.time,
+            amount: None,
             body,
             attempts: 0,
             possibly_sent: false,

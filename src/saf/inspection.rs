@@ -19,7 +19,8 @@ pub struct AdviceRecord {
     pub operation: Operation,
     /// Why the request is reversed; `None` for a confirmation.
     pub reason: Option<ReversalReason>,
-    /// What the upstream approved, else what was asked for.
+    /// What finally stands: what the till confirmed, else what the upstream approved, else what was
+    /// asked for, in minor units.
     pub amount: Option<Money>,
     /// When the decision was taken.
     pub created_at: Timestamp,
@@ -172,7 +173,7 @@ impl AdviceRecord {
             request_id: transaction.request_id,
             operation: advice.operation,
             reason: advice.reason.clone(),
-            amount: amount(transaction),
+            amount: advice.amount.clone().or_else(|| amount(transaction)),
             created_at: advice.created_at,
             attempts: advice.attempts,
             last_attempts: advice.log.clone(),

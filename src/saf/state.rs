@@ -107,8 +107,8 @@ pub(crate) enum Event {
     NotSent,
     /// The outcome of the request is unknown: reverse it.
     Unknown(Draft, ReversalReason),
-    /// The till decided to confirm.
-    Confirm(Draft),
+    /// The till decided to confirm, for less than was approved where an amount is given.
+    Confirm(Draft, Option<Money>),
     /// The till takes tender, or pays out, from now on.
     TenderStarted,
     /// Damage may have taken a later state.
@@ -148,6 +148,12 @@ pub enum Conflict {
     /// The decision to reverse stands.
     #[error("the decision to reverse stands: it cannot be confirmed any more")]
     Reversed,
+    /// The decision to confirm stands, for another amount.
+    #[error("the decision to confirm stands, for another amount")]
+    ConfirmedAmount,
+    /// The amount is more than was approved, negative, or of another currency.
+    #[error("the amount is not within what was approved")]
+    NotApproved,
     /// The advice is settled, and stays as it ended.
     #[error("the advice is settled, and stays as it ended")]
     Settled,
@@ -221,7 +227,7 @@ impl Transaction {
             (S::Sent, E::Declined) => Ok(Some(self.with(S::Declined))),
             (S::Sent, E::NotSent) => Ok(Some(self.with(S::NotSent))),
             (S::Sent, E::Unknown(draft, reason)) => self.reversing(draft, reason).map(Some),
-            (S::Approved, E::Confirm(draft)) => self.confirming(draft).map(Some),
+            (S::Approved, E::Confirm(draft, amount)) => self.confirming(draft, amount).map(Some),
             (S::Approved, E::Reverse(draft, reason)) => self.reversing(draft, reason).map(Some),
             (S::Approved, E::Complete) if self.operation.confirmed_by().is_none() => {
                 Ok(Some(self.with(S::Completed)))
@@ -236,9 +242,11 @@ impl Transaction {
             // Whatever became of it later, it is repeated, or was final before.
             (_, E::Doubted) => Ok(None),
 
-            (S::Confirming(_), E::Confirm(_))
-            | (S::Reversing(_), E::Reverse(..))
-            | (S::Completed, E::Complete) => Ok(None),
+            (S::Confirming(advice), E::Confirm(_, amount)) => match advice.amount == amount {
+                true => Ok(None),
+                false => Err(Conflict::ConfirmedAmount),
+            },
+            (S::Reversing(_), E::Reverse(..)) | (S::Completed, E::Complete) => Ok(None),
 
             (S::Confirming(advice), E::Attempted(attempt)) if advice.is_pending() => Ok(Some(
                 self.with(S::Confirming(attempted(advice, attempt, None))),
@@ -290,8 +298,15 @@ impl Transaction {
         next
     }
 
-    fn confirming(&self, draft: Draft) -> Result<Transaction, Conflict> {
-        let advice = Advice::confirmation(self, draft).map_err(|_| Conflict::Unwritable)?;
+    fn confirming(&self, draft: Draft, amount: Option<Money>) -> Result<Transaction, Conflict> {
+        let approved = self.approval.as_ref().map(|approval| &approval.amount);
+        if !amount
+            .as_ref()
+            .is_none_or(|part| is_part_of(part, approved))
+        {
+            return Err(Conflict::NotApproved);
+        }
+        let advice = Advice::confirmation(self, draft, amount).map_err(|_| Conflict::Unwritable)?;
         let advice = advice.ok_or(Conflict::NoSuchAdvice)?;
         Ok(self.with(State::Confirming(advice)))
     }
@@ -323,6 +338,13 @@ impl Transaction {
             ..self.clone()
         })
     }
+}
+
+/// Whether `part` is some of what was approved, or all of it.
+fn is_part_of(part: &Money, approved: Option<&Money>) -> bool {
+    approved.is_some_and(|approved| {
+        part.currency == approved.currency && (0..=approved.minor_units).contains(&part.minor_units)
+    })
 }
 
 fn attempted(advice: &Advice, attempt: Attempt, settlement: Option<Settlement>) -> Advice {

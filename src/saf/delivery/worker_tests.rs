@@ -273,7 +273,7 @@ impl Shop {
     async fn confirm(&self) -> RequestId {
         let id = self.begin().await;
         self.ledger.apply(id, approved()).await.unwrap();
-        let event = Event::Confirm(draft());
+        let event = Event::Confirm(draft(), None);
         self.ledger.apply(id, event).await.unwrap();
         id
     }

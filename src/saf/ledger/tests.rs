@@ -198,7 +198,7 @@ impl Books {
 }
 
 fn confirm() -> Event {
-    Event::Confirm(draft())
+    Event::Confirm(draft(), None)
 }
 
 fn reverse() -> Event {

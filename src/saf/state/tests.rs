@@ -36,7 +36,7 @@ fn transactions(row: &str) -> Vec<Transaction> {
     let order = sent(Operation::CreateOrder);
     let approved_order = after(&order, approved());
     let cancellation = after(&sent(Operation::CancelOrder), approved());
-    let confirming = after(&approved_order, Event::Confirm(draft()));
+    let confirming = after(&approved_order, Event::Confirm(draft(), None));
     let reversing = after(&approved_order, reverse());
     vec![match row {
         "sent" => order,
@@ -69,7 +69,7 @@ fn events() -> [Event; 9] {
         Event::Declined,
         Event::NotSent,
         unknown(),
-        Event::Confirm(draft()),
+        Event::Confirm(draft(), None),
         Event::Complete,
         reverse(),
         attempted(),
@@ -249,7 +249,7 @@ fn an_advice_carries_the_identifiers_of_the_response_to_the_byte() {
         identifiers: Some(identifiers(STRANGE)),
     };
     let order = after(&sent(Operation::CreateOrder), event);
-    for decision in [Event::Confirm(draft()), reverse()] {
+    for decision in [Event::Confirm(draft(), None), reverse()] {
         let body = body_after(&order, decision);
         let carried = format!(r#""thirdPartyIdentifiers":{STRANGE}"#);
         assert!(body.contains(&carried), "{body}");
@@ -263,7 +263,7 @@ fn without_identifiers_of_a_response_an_advice_carries_those_of_the_request() {
     let carried = format!(r#""thirdPartyIdentifiers":{STRANGE}"#);
     assert!(body_after(&order, unknown()).contains(&carried));
     let approved = after(&order, approved());
-    assert!(body_after(&approved, Event::Confirm(draft())).contains(&carried));
+    assert!(body_after(&approved, Event::Confirm(draft(), None)).contains(&carried));
 }
 
 #[test]
@@ -273,7 +273,7 @@ fn an_advice_holds_what_the_interface_names_and_nothing_else() {
         let body: serde_json::Map<_, _> = serde_json::from_str(&body).expect("it is an object");
         body.keys().cloned().collect()
     };
-    let confirmation = names(body_after(&order, Event::Confirm(draft())));
+    let confirmation = names(body_after(&order, Event::Confirm(draft(), None)));
     assert_eq!(
         confirmation,
         ["id", "requestId", "thirdPartyIdentifiers", "time"]
@@ -304,7 +304,10 @@ fn each_request_is_settled_by_its_own_advices() {
         (O::RedeemOrder, Some(O::ConfirmRedeem), O::ReverseRedeem),
         (O::CancelOrder, None, O::CancelOrderReversal),
     ] {
-        assert_eq!(settled_by(request, Event::Confirm(draft())), confirmed_by);
+        assert_eq!(
+            settled_by(request, Event::Confirm(draft(), None)),
+            confirmed_by
+        );
         assert_eq!(settled_by(request, reverse()), Some(reversed_by));
     }
 }

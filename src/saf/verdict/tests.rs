@@ -31,7 +31,7 @@ const ALL: [Circumstances; 4] = [FIRST_TRY, REPEATED, LANDED, REPEATED_AND_LANDE
 fn confirmation(operation: Operation) -> Transaction {
     after(
         &after(&sent(operation), approved()),
-        Event::Confirm(draft()),
+        Event::Confirm(draft(), None),
     )
 }
 

@@ -129,6 +129,7 @@ async fn the_names_that_format_1_stores_do_not_change_by_accident() {
     assert_eq!(
         names(&payload["state"]["confirming"]),
         [
+            "amount",
             "attempts",
             "body",
             "created_at",
