@@ -123,7 +123,15 @@ impl SledStore {
 
     fn flush(&self) -> Result<(), StoreError> {
         self.guarded("flushed", |db| db.flush())?;
-        self.log.sync_data().map_err(io_error(&self.path, "synced"))
+        self.sync_log().map_err(io_error(&self.path, "synced"))
+    }
+
+    fn sync_log(&self) -> io::Result<()> {
+        // The mutant leaves sled alone with its `sync_file_range`: the proof by cuts has to find it.
+        if cfg!(mutant = "sync_file_range") {
+            return Ok(());
+        }
+        self.log.sync_data()
     }
 
     fn guarded<T>(
