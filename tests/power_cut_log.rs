@@ -51,11 +51,11 @@ const DELIVERED: usize = 10;
 const RUNS: u64 = 3;
 
 /// How long a run lasts before the upstream takes advices, and after that.
-const BAD_WEATHER: Duration = Duration::from_millis(600);
+const BAD_WEATHER: Duration = Duration::from_millis(500);
 const GOOD_WEATHER: Duration = Duration::from_millis(300);
 
 /// What a disk's failure is cut into.
-const CUTS_OF_A_FAILURE: usize = 4;
+const CUTS_OF_A_FAILURE: usize = 6;
 
 /// How many flushes one decision of one cashier costs, at the most of most.
 const FLUSHES_OF_A_DECISION: usize = 2;
@@ -103,8 +103,7 @@ async fn fail_under_load(file_system: FileSystem, failing: Failing) -> Audit {
     let mut town = Town::new(file_system, 4_711).await;
     town.sell(0).unwrap();
     town.suffer(failing);
-    town.disk.heal();
-    town.disk.reattach();
+    town.disk.repair();
     if let Err(not_opened) = town.sell(1) {
         town.broken.push(not_opened);
     }
@@ -165,8 +164,8 @@ struct Town {
     acknowledged: Vec<Told>,
     /// The advices that the upstream took, with the length of the log when it began to take any.
     settled: HashMap<String, usize>,
-    /// The lengths of the log when a till began to open.
-    opens: Vec<usize>,
+    /// The lengths of the log when a till began to open, or the disk began to fail.
+    turns: Vec<usize>,
     /// How many decisions got no Ok.
     refused: usize,
     broken: Vec<String>,
@@ -181,7 +180,7 @@ impl Town {
             seed,
             acknowledged: Vec::new(),
             settled: HashMap::new(),
-            opens: Vec::new(),
+            turns: Vec::new(),
             refused: 0,
             broken: Vec::new(),
         };
@@ -190,8 +189,7 @@ impl Town {
     }
 
     fn start(&mut self, part: &str) -> TillProcess {
-        let opens = self.log_length();
-        self.opens.push(opens);
+        self.turns.push(self.log_length());
         self.seed += 1;
         TillProcess::start(part, &self.place(self.disk.queue()), self.seed)
     }
@@ -228,7 +226,8 @@ impl Town {
         take_no_advice(&self.upstream);
         let mut till = self.start("sell");
         till.says(OPENED).unwrap();
-        thread::sleep(Duration::from_millis(self.random.u64(100..400)));
+        thread::sleep(Duration::from_millis(self.random.u64(100..300)));
+        self.turns.push(self.log_length());
         self.disk.fail(failing);
         thread::sleep(BAD_WEATHER);
         self.hear(till.killed());
@@ -271,16 +270,17 @@ impl Town {
         audit
     }
 
-    /// Where to cut: the end, right behind an Ok, about an open, anywhere. In order.
+    /// Where to cut: the end, right behind an Ok, behind a turn, before a flush, anywhere. In order.
     fn positions(&mut self, log: &Log, cuts: usize) -> Vec<usize> {
         let random = &mut self.random;
         let mut positions = vec![log.len()];
         while positions.len() < cuts {
             let position = match random.u32(0..10) {
                 0..4 => random.choice(&self.acknowledged).map(|told| told.entries),
-                4..6 => random
-                    .choice(&self.opens)
-                    .map(|open| open + random.usize(0..200)),
+                4..6 => log.next_flush(random.usize(0..log.len())),
+                6..8 => random
+                    .choice(&self.turns)
+                    .map(|turn| turn + random.usize(0..200)),
                 _ => Some(random.usize(0..=log.len())),
             };
             positions.extend(position.filter(|position| *position <= log.len()));
@@ -422,28 +422,39 @@ impl Audit {
 
     /// Everything acknowledged before the cut must be there.
     fn check(&mut self, town: &Town, position: usize, found: &Found) {
-        let lost_before = self.lost;
         let acknowledged = town.acknowledged.iter();
-        for told in acknowledged.filter(|told| told.entries <= position) {
-            self.checked += 1;
-            let is_kept = match found.on(&told.request_id)[..] {
-                [(decision, advice)] => (*decision, advice) == (told.decision, &told.advice_id),
-                [] => is_settled(town, told, position),
-                _ => false,
-            };
-            if !is_kept {
-                self.lost += 1;
-                self.broken
-                    .push(format!("lost by the cut at {position}: {told:?}"));
-            }
+        let before: Vec<&Told> = acknowledged
+            .filter(|told| told.entries <= position)
+            .collect();
+        let lost: Vec<&Told> = before
+            .iter()
+            .copied()
+            .filter(|told| !is_kept(town, told, position, found))
+            .collect();
+        self.checked += before.len();
+        self.lost += lost.len();
+        if let (Some(first), Some(last)) = (lost.first(), lost.last()) {
+            self.cuts_with_losses += 1;
+            self.broken.push(format!(
+                "the cut at {position} lost {} of {}, from {first:?} to {last:?}",
+                lost.len(),
+                before.len(),
+            ));
         }
-        self.cuts_with_losses += usize::from(self.lost > lost_before);
     }
 
     fn unopened(&mut self, position: usize, why: &str) {
         self.unopened += 1;
         self.broken
             .push(format!("after the cut at {position}: {why}"));
+    }
+}
+
+fn is_kept(town: &Town, told: &Told, position: usize, found: &Found) -> bool {
+    match found.on(&told.request_id)[..] {
+        [(decision, advice)] => (*decision, advice) == (told.decision, &told.advice_id),
+        [] => is_settled(town, told, position),
+        _ => false,
     }
 }
 

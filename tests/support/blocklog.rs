@@ -80,7 +80,6 @@ pub(crate) struct LoggedDisk {
     daemon: Option<Daemon>,
     file_system: FileSystem,
     directory: TempDir,
-    failures: u32,
 }
 
 impl LoggedDisk {
@@ -95,11 +94,11 @@ impl LoggedDisk {
             daemon: None,
             file_system,
             directory,
-            failures: 0,
         };
         file_system.make(&disk.path("image"));
         copy_image(&disk.path("image"), &disk.base());
-        disk.daemon = Some(Daemon::start(disk.directory.path()));
+        std::fs::File::create(disk.log()).unwrap();
+        disk.daemon = Some(Daemon::start(disk.directory.path(), NEW_LOG));
         disk.attach();
         disk
     }
@@ -125,41 +124,30 @@ impl LoggedDisk {
         self.directory.path().join(name)
     }
 
-    /// Fails what is named, from now on.
+    /// Fails what is named, from now on and until it is repaired.
     pub(crate) fn fail(&mut self, failing: Failing) {
-        self.failures += 1;
-        let name = format!("bad{}", self.failures);
         let rule = format!(
             r#"{{"event": "none", "iotype": "{}", "errno": 5, "once": {}}}"#,
             failing.what, failing.once
         );
         let node = format!(
-            r#"{{"driver": "blkdebug", "node-name": "{name}", "image": "logged",
+            r#"{{"driver": "blkdebug", "node-name": "failing", "image": "logged",
                  "inject-error": [{rule}]}}"#
         );
         self.daemon().execute("blockdev-add", &node);
-        self.put_below_raw(&name);
-    }
-
-    /// Fails nothing any more.
-    pub(crate) fn heal(&mut self) {
-        self.put_below_raw("logged");
-    }
-
-    fn put_below_raw(&mut self, node: &str) {
-        let top = format!(
-            r#"{{"options": [{{"driver": "raw", "node-name": "top", "file": "{node}"}}]}}"#
-        );
-        self.daemon().execute("blockdev-reopen", &top);
+        let top = r#"{"options": [{"driver": "raw", "node-name": "top", "file": "failing"}]}"#;
+        self.daemon().execute("blockdev-reopen", top);
     }
 
     fn daemon(&mut self) -> &mut Daemon {
         self.daemon.as_mut().unwrap()
     }
 
-    /// As after pulling the plug and putting it back: the kernel forgets what it had cached.
-    pub(crate) fn reattach(&mut self) {
-        self.detach();
+    /// Fails nothing any more. As after pulling the plug and putting it back, nobody remembers what
+    /// was cached; the log goes on.
+    pub(crate) fn repair(&mut self) {
+        self.stop();
+        self.daemon = Some(Daemon::start(self.directory.path(), SAME_LOG));
         self.attach();
     }
 
@@ -256,11 +244,9 @@ struct Daemon {
 }
 
 impl Daemon {
-    fn start(directory: &Path) -> Daemon {
+    fn start(directory: &Path, log: &str) -> Daemon {
         let exported = directory.join("exported");
-        for empty in [&exported, &directory.join("log")] {
-            std::fs::File::create(empty).unwrap();
-        }
+        std::fs::File::create(&exported).unwrap();
         let process = Command::new("qemu-storage-daemon")
             .current_dir(directory)
             .args([
@@ -276,7 +262,7 @@ impl Daemon {
                 "--blockdev",
                 "file,node-name=log,filename=log,cache.no-flush=on",
             ])
-            .args(["--blockdev", LOGGED])
+            .args(["--blockdev", &format!("{LOGGED},{log}")])
             .args(["--blockdev", "raw,node-name=top,file=logged"])
             .arg("--export")
             .arg(format!(
@@ -328,9 +314,12 @@ impl Daemon {
     }
 }
 
-/// Sectors as the loop device has them, and a count of entries that is never behind.
-const LOGGED: &str = "blklogwrites,node-name=logged,file=image,log=log,\
-                      log-sector-size=512,log-super-update-interval=1";
+/// With a count of entries that is never behind.
+const LOGGED: &str = "blklogwrites,node-name=logged,file=image,log=log,log-super-update-interval=1";
+
+/// With sectors as the loop device has them.
+const NEW_LOG: &str = "log-sector-size=512";
+const SAME_LOG: &str = "log-append=on";
 
 impl Drop for Daemon {
     fn drop(&mut self) {

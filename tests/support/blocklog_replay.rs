@@ -95,6 +95,12 @@ impl Log {
         part.filter(|entry| entry.is_flush()).count()
     }
 
+    /// Where a flush comes next: nowhere is more to lose.
+    pub(crate) fn next_flush(&self, position: usize) -> Option<usize> {
+        let mut later = self.entries[position..].iter();
+        Some(position + later.position(Entry::is_flush)?)
+    }
+
     fn data(&self, entry: &Entry) -> Vec<u8> {
         let mut data = vec![0; usize::try_from(entry.sectors * SECTOR_BYTES).unwrap()];
         self.file.read_exact_at(&mut data, entry.data_at).unwrap();

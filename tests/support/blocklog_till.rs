@@ -10,12 +10,15 @@
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 use std::time::Duration;
 
 use money_transfer_retailer::model::{CreateOrderResponse, RequestId, ReversalReason};
 use money_transfer_retailer::{Approved, Client, OrderOutcome, QueuedAdvice};
+
+use tokio::sync::Semaphore;
 
 use super::blocklog_replay::entries;
 use super::support::{impatient, order, till};
@@ -48,9 +51,11 @@ pub(crate) const DAMAGED: &str = "damaged";
 /// How many decisions the flushes are counted of.
 pub(crate) const COUNTED: usize = 64;
 
-/// A lane that cannot even sell pauses, and gives up in the end: its disk is gone.
-const FAILURES_IN_A_ROW: u32 = 50;
-const FAILURE_PAUSE: Duration = Duration::from_millis(10);
+/// How long a cashier takes between two sales, at most.
+const BETWEEN_SALES_MICROS: u64 = 20_000;
+
+/// How many sales a till makes: of all its runs together the queue lists a thousand at most.
+const SALES: usize = 320;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Decision {
@@ -211,30 +216,35 @@ fn tell(decision: &str, queued: &QueuedAdvice) {
 
 fn sell(till: &Client) {
     let seed: u64 = std::env::var(SEED).unwrap().parse().unwrap();
+    let sales = Arc::new(Semaphore::new(SALES));
     for lane in 0..LANES {
-        let till = till.clone();
-        let mut random = fastrand::Rng::with_seed(seed * LANES + lane);
-        tokio::spawn(async move {
-            let mut failures = 0;
-            while failures < FAILURES_IN_A_ROW {
-                failures = match sell_one(&till, &mut random).await {
-                    Some(()) => 0,
-                    None => failures + 1,
-                };
-                if failures > 0 {
-                    tokio::time::sleep(FAILURE_PAUSE).await;
-                }
-            }
-        });
+        let (till, sales) = (till.clone(), Arc::clone(&sales));
+        let random = fastrand::Rng::with_seed(seed * LANES + lane);
+        tokio::spawn(sell_in_lane(till, sales, random));
     }
 }
 
-/// Sells one order and decides on it, mostly; `None` where the disk takes nothing.
-async fn sell_one(till: &Client, random: &mut fastrand::Rng) -> Option<()> {
-    let outcome = till.create_order(order()).await.ok()?;
-    let OrderOutcome::Approved(order) = outcome else {
-        return Some(());
-    };
+async fn sell_in_lane(till: Client, sales: Arc<Semaphore>, mut random: fastrand::Rng) {
+    // A sale in hand, for when the disk takes no other.
+    let first = till.create_order(order()).await.ok();
+    let mut in_hand = first.and_then(OrderOutcome::approved);
+    while let Ok(sale) = sales.try_acquire() {
+        sale.forget();
+        let sold = match till.create_order(order()).await {
+            Ok(outcome) => outcome.approved(),
+            Err(_) if in_hand.is_none() => return,
+            Err(_) => in_hand.take(),
+        };
+        if let Some(order) = sold {
+            decide(&till, order, &mut random).await;
+        }
+        let pause = Duration::from_micros(random.u64(0..BETWEEN_SALES_MICROS));
+        tokio::time::sleep(pause).await;
+    }
+}
+
+/// Decides, mostly.
+async fn decide(till: &Client, order: Approved<CreateOrderResponse>, random: &mut fastrand::Rng) {
     let id = order.request_id();
     match random.u32(0..10) {
         0 => {}
@@ -247,7 +257,6 @@ async fn sell_one(till: &Client, random: &mut fastrand::Rng) -> Option<()> {
             Err(_) => stand_by_it(till, id, Decision::Reversed).await,
         },
     }
-    Some(())
 }
 
 /// Tries the opposite of a decision that failed, and then the same again.
@@ -274,6 +283,8 @@ async fn stand_by_it(till: &Client, id: RequestId, decision: Decision) {
 fn list(till: &Client) {
     let advices = till.advices();
     let (pending, rejected) = (advices.pending().unwrap(), advices.rejected().unwrap());
+    let listed = pending.len();
+    assert_eq!(listed, till.advices().pending_count(), "too many to list");
     for advice in pending.iter().chain(&rejected) {
         let decision = match advice.operation.is_confirmation() {
             true => "confirmed",
