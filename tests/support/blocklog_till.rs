@@ -61,6 +61,8 @@ const SALES: usize = 320;
 pub(crate) enum Decision {
     Confirmed,
     Reversed,
+    /// Not decided by the till, or not yet: the queue only knows of the request.
+    Known,
 }
 
 /// A decision that a till told of.
@@ -80,6 +82,7 @@ impl Told {
         let decision = match words.next()? {
             "confirmed" => Decision::Confirmed,
             "reversed" => Decision::Reversed,
+            "known" => Decision::Known,
             _ => return None,
         };
         Some(Told {
@@ -250,36 +253,33 @@ async fn decide(till: &Client, order: Approved<CreateOrderResponse>, random: &mu
         0 => {}
         1..6 => match order.confirm().await {
             Ok(queued) => tell("confirmed", &queued),
-            Err(_) => stand_by_it(till, id, Decision::Confirmed).await,
+            Err(_) => stand_by_it(till, id, true).await,
         },
         _ => match order.reverse(ReversalReason::Cancelled).await {
             Ok(queued) => tell("reversed", &queued),
-            Err(_) => stand_by_it(till, id, Decision::Reversed).await,
+            Err(_) => stand_by_it(till, id, false).await,
         },
     }
 }
 
 /// Tries the opposite of a decision that failed, and then the same again.
-async fn stand_by_it(till: &Client, id: RequestId, decision: Decision) {
+async fn stand_by_it(till: &Client, id: RequestId, confirms: bool) {
     say(format_args!("{FAILED} {id}"));
     let cancelled = ReversalReason::Cancelled;
-    let (opposite, same) = match decision {
-        Decision::Confirmed => (till.reverse(id, cancelled).await, till.confirm(id).await),
-        Decision::Reversed => (till.confirm(id).await, till.reverse(id, cancelled).await),
+    let (opposite, same) = if confirms {
+        (till.reverse(id, cancelled).await, till.confirm(id).await)
+    } else {
+        (till.confirm(id).await, till.reverse(id, cancelled).await)
     };
     if opposite.is_ok() {
         say(format_args!("{OPPOSITE} {id}"));
     }
     if let Ok(queued) = same {
-        let decision = match decision {
-            Decision::Confirmed => "confirmed",
-            Decision::Reversed => "reversed",
-        };
-        tell(decision, &queued);
+        tell(if confirms { "confirmed" } else { "reversed" }, &queued);
     }
 }
 
-/// Says every decision that is in the queue.
+/// Says every request that is in the queue, with the decision.
 fn list(till: &Client) {
     let advices = till.advices();
     let (pending, rejected) = (advices.pending().unwrap(), advices.rejected().unwrap());
@@ -293,13 +293,21 @@ fn list(till: &Client) {
         let (request_id, advice_id) = (advice.request_id, advice.advice_id);
         say(format_args!("{decision} {request_id} {advice_id} 0"));
     }
+    list_undecided(till);
     for damaged in advices.damaged().unwrap() {
         say(format_args!("{DAMAGED} {damaged:?}"));
     }
     say(DONE);
 }
 
+fn list_undecided(till: &Client) {
+    for undecided in till.advices().undecided().unwrap() {
+        say(format_args!("known {} - 0", undecided.request_id));
+    }
+}
+
 async fn deliver(till: &Client) {
+    list_undecided(till);
     till.advices().wait_empty(PATIENCE).await.unwrap();
     say(DONE);
 }
