@@ -61,7 +61,7 @@ const BAD_WEATHER: Duration = Duration::from_millis(500);
 const GOOD_WEATHER: Duration = Duration::from_millis(300);
 
 /// What a disk's failure is cut into.
-const CUTS_OF_A_FAILURE: usize = 6;
+const CUTS_OF_A_FAILURE: usize = 10;
 
 /// How many flushes one decision of one cashier costs, at the most of most.
 const FLUSHES_OF_A_DECISION: usize = 2;
@@ -291,8 +291,13 @@ impl Town {
 
     /// Where to cut: the end, right behind an Ok, behind a turn, before a flush, anywhere. In order.
     fn positions(&mut self, log: &Log, cuts: usize) -> Vec<usize> {
-        let random = &mut self.random;
         let mut positions = vec![log.len()];
+        for turn in &self.turns {
+            let lengths = first_behind(*turn, &self.acknowledged);
+            positions.extend(lengths.first().and_then(|length| log.next_flush(*length)));
+            positions.extend(lengths);
+        }
+        let random = &mut self.random;
         while positions.len() < cuts {
             let position = match random.u32(0..10) {
                 0..4 => random.choice(&self.acknowledged).map(|told| told.entries),
@@ -365,6 +370,16 @@ fn take_most_advices(upstream: &Simulator) {
         let unseen = Rule::on(advice).probability(0.2);
         upstream.inject(unseen.fault(Fault::Hang));
     }
+}
+
+/// The first lengths at which something was told behind a turn: where an Ok would be worth least.
+fn first_behind(turn: usize, told: &[Told]) -> Vec<usize> {
+    let lengths = told.iter().map(|told| told.entries);
+    let mut lengths: Vec<usize> = lengths.filter(|length| *length > turn).collect();
+    lengths.sort_unstable();
+    lengths.dedup();
+    lengths.truncate(2);
+    lengths
 }
 
 /// Writes down each message with the length of the log at its end: what was on the disk when its

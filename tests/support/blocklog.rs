@@ -11,11 +11,12 @@
 //! 2. The daemon itself flushes nothing: the power is cut by replaying the log, not on this machine.
 //! 3. A write or flush that was failed never reaches the log.
 //! 4. The file system was made before the log begins; `base` is the image as it was then.
-//! 5. Whatever happens: unmounted, detached and killed when it is dropped.
+//! 5. Whatever happens to the test, a shell that outlives it unmounts and kills what is left.
 
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
@@ -52,14 +53,14 @@ impl FileSystem {
         match self {
             FileSystem::Ext4 => run("mkfs.ext4", ["-q", "-E", "nodiscard"], [image]),
             FileSystem::Xfs => run("mkfs.xfs", ["-q", "-K"], [image]),
-        };
+        }
     }
 
     /// ext4 is not to commit by itself, so that only a sync saves anything.
     fn mount_options(self) -> &'static str {
         match self {
-            FileSystem::Ext4 => "noatime,commit=900",
-            FileSystem::Xfs => "noatime",
+            FileSystem::Ext4 => "loop,noatime,commit=900",
+            FileSystem::Xfs => "loop,noatime",
         }
     }
 }
@@ -74,9 +75,9 @@ pub(crate) struct Failing {
 
 /// The disk, mounted.
 pub(crate) struct LoggedDisk {
-    // Taken apart in the order of the fields.
+    /// The first field: it is the first to be dropped.
+    _janitor: Janitor,
     mounted: Option<Mounted>,
-    device: Option<LoopDevice>,
     daemon: Option<Daemon>,
     file_system: FileSystem,
     directory: TempDir,
@@ -89,8 +90,8 @@ impl LoggedDisk {
         require_tools();
         let directory = tempfile::tempdir().unwrap();
         let mut disk = LoggedDisk {
+            _janitor: Janitor::new(directory.path()),
             mounted: None,
-            device: None,
             daemon: None,
             file_system,
             directory,
@@ -117,7 +118,7 @@ impl LoggedDisk {
 
     /// The image with the power cut at one moment, mounted. One at a time.
     pub(crate) fn mount_cut(&self, image: &Path) -> Mounted {
-        Mounted::new(self.file_system, image, &self.path("cut"), "loop")
+        Mounted::new(self.file_system, image, &self.path("cut"))
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
@@ -153,42 +154,30 @@ impl LoggedDisk {
 
     /// Unmounts it and ends the daemon: nothing more is logged.
     pub(crate) fn stop(&mut self) {
-        self.detach();
+        if let Some(mounted) = self.mounted.take() {
+            mounted.unmount();
+        }
         self.daemon = None;
     }
 
     fn attach(&mut self) {
-        let device = LoopDevice::new(&self.path("exported"));
-        let at = self.path("mounted");
-        let mounted = Mounted::new(self.file_system, Path::new(&device.name), &at, "rw");
-        self.device = Some(device);
-        self.mounted = Some(mounted);
-    }
-
-    fn detach(&mut self) {
-        if let Some(mounted) = self.mounted.take() {
-            mounted.unmount();
-        }
-        self.device = None;
+        let (exported, at) = (self.path("exported"), self.path("mounted"));
+        self.mounted = Some(Mounted::new(self.file_system, &exported, &at));
     }
 }
 
-/// A mounted file system.
+/// A mounted file system. Its loop device goes with its mount.
 pub(crate) struct Mounted {
     at: PathBuf,
-    is_mounted: bool,
 }
 
 impl Mounted {
-    fn new(file_system: FileSystem, source: &Path, at: &Path, how: &str) -> Mounted {
+    fn new(file_system: FileSystem, image: &Path, at: &Path) -> Mounted {
         std::fs::create_dir_all(at).unwrap();
-        let options = format!("{how},{}", file_system.mount_options());
-        let arguments = ["-t", file_system.name(), "-o", &options];
-        run("mount", arguments, [source, at]);
-        Mounted {
-            at: at.to_owned(),
-            is_mounted: true,
-        }
+        let options = file_system.mount_options();
+        let arguments = ["-t", file_system.name(), "-o", options];
+        run("mount", arguments, [image, at]);
+        Mounted { at: at.to_owned() }
     }
 
     pub(crate) fn queue(&self) -> PathBuf {
@@ -196,10 +185,9 @@ impl Mounted {
     }
 
     /// It can be busy for a moment after its last user was killed.
-    pub(crate) fn unmount(mut self) {
+    pub(crate) fn unmount(self) {
         for _ in 0..ATTEMPTS {
             if succeeds("umount", [self.at.as_os_str()]) {
-                self.is_mounted = false;
                 return;
             }
             thread::sleep(PAUSE);
@@ -208,31 +196,39 @@ impl Mounted {
     }
 }
 
-impl Drop for Mounted {
-    fn drop(&mut self) {
-        if self.is_mounted {
-            // Lazily: where a test failed, a till may still be running.
-            succeeds("umount", [OsStr::new("-l"), self.at.as_os_str()]);
-        }
+/// Cleans up once the test lets go of its standard input, be it by a panic or by a kill.
+struct Janitor(Child);
+
+/// Patiently, where a till still has to end; and what is mounted before what it is mounted from.
+const CLEANING: &str = r#"
+cat >/dev/null
+for at in cut mounted; do
+    for attempt in 1 2 3 4 5 6 7 8 9 10; do
+        mountpoint -q "$0/$at" || break
+        umount "$0/$at" || sleep 0.2
+    done
+    mountpoint -q "$0/$at" && umount -l "$0/$at"
+done
+[ -f "$0/pid" ] && kill -9 "$(cat "$0/pid")"
+mountpoint -q "$0/exported" && umount -l "$0/exported"
+rm -rf "$0"
+"#;
+
+impl Janitor {
+    fn new(directory: &Path) -> Janitor {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", CLEANING]).arg(directory).current_dir("/");
+        shell.stdin(Stdio::piped());
+        shell.stdout(Stdio::null()).stderr(Stdio::null());
+        // In a group of its own: what interrupts the test does not interrupt this.
+        Janitor(shell.process_group(0).spawn().unwrap())
     }
 }
 
-struct LoopDevice {
-    name: String,
-}
-
-impl LoopDevice {
-    fn new(file: &Path) -> LoopDevice {
-        let name = run("losetup", ["--direct-io=off", "--show", "-f"], [file]);
-        LoopDevice {
-            name: name.trim().to_owned(),
-        }
-    }
-}
-
-impl Drop for LoopDevice {
+impl Drop for Janitor {
     fn drop(&mut self) {
-        succeeds("losetup", ["-d", &self.name].map(OsStr::new));
+        self.0.stdin = None;
+        let _ = self.0.wait();
     }
 }
 
@@ -240,7 +236,7 @@ impl Drop for LoopDevice {
 struct Daemon {
     process: Child,
     monitor: Option<BufReader<UnixStream>>,
-    exported: PathBuf,
+    directory: PathBuf,
 }
 
 impl Daemon {
@@ -249,6 +245,7 @@ impl Daemon {
         std::fs::File::create(&exported).unwrap();
         let process = Command::new("qemu-storage-daemon")
             .current_dir(directory)
+            .args(["--pidfile", "pid"])
             .args([
                 "--chardev",
                 "socket,id=line,path=monitor,server=on,wait=off",
@@ -270,12 +267,13 @@ impl Daemon {
                 exported.display()
             ))
             .stdin(Stdio::null())
+            .process_group(0)
             .spawn()
             .unwrap();
         let mut daemon = Daemon {
             process,
             monitor: None,
-            exported,
+            directory: directory.to_owned(),
         };
         daemon.wait_until_exported();
         daemon.listen(&directory.join("monitor"));
@@ -284,7 +282,7 @@ impl Daemon {
 
     fn wait_until_exported(&mut self) {
         for _ in 0..ATTEMPTS {
-            let length = std::fs::metadata(&self.exported).map(|file| file.len());
+            let length = std::fs::metadata(self.directory.join("exported")).map(|file| file.len());
             if length.is_ok_and(|bytes| bytes == IMAGE_BYTES) {
                 return;
             }
@@ -325,7 +323,10 @@ impl Drop for Daemon {
     fn drop(&mut self) {
         let _ = self.process.kill();
         let _ = self.process.wait();
-        succeeds("umount", [OsStr::new("-l"), self.exported.as_os_str()]);
+        // Its number may soon be another's.
+        let _ = std::fs::remove_file(self.directory.join("pid"));
+        let exported = self.directory.join("exported");
+        succeeds("umount", [OsStr::new("-l"), exported.as_os_str()]);
     }
 }
 
@@ -341,6 +342,7 @@ fn require_tools() {
         ("mkfs.ext4", "e2fsprogs"),
         ("mkfs.xfs", "xfsprogs"),
         ("losetup", "mount"),
+        ("mountpoint", "util-linux"),
     ] {
         let found = command(tool, [OsStr::new("-V")]).output().is_ok();
         assert!(found, "{tool} is missing: install the package {package}");
@@ -363,15 +365,10 @@ fn succeeds<'a>(tool: &str, arguments: impl IntoIterator<Item = &'a OsStr>) -> b
     output.is_ok_and(|output| output.status.success())
 }
 
-fn run<const N: usize, const M: usize>(
-    tool: &str,
-    arguments: [&str; N],
-    paths: [&Path; M],
-) -> String {
+fn run<const N: usize, const M: usize>(tool: &str, arguments: [&str; N], paths: [&Path; M]) {
     let arguments = arguments.into_iter().map(OsStr::new);
     let all = arguments.chain(paths.into_iter().map(Path::as_os_str));
     let output = command(tool, all).output().unwrap();
     let complaint = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{tool} failed: {complaint}");
-    String::from_utf8(output.stdout).unwrap()
 }
