@@ -1,0 +1,200 @@
+//! How a journal is opened: what was found is made durable before anybody acts on it, and nothing is
+//! appended to a segment of an earlier open.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, RwLock};
+
+use super::frame::FoundValue;
+use super::retirement::RetiredName;
+use super::segment::{Segment, SegmentName};
+use super::spares::Spares;
+use super::survey::{Replayed, Survey, SurveyError};
+use super::{Counting, Journal, Segments, Writer, refused};
+use crate::store::disk::Disk;
+use crate::store::{Change, StoreError, Uptime};
+
+/// The directories below the queue's own.
+const JOURNAL_DIRECTORY: &str = "journal";
+const AUDIT_DIRECTORY: &str = "audit";
+
+/// Where a journal lies, and how it is cut.
+#[derive(Clone)]
+pub(crate) struct JournalSettings {
+    pub(crate) disk: Arc<dyn Disk>,
+    /// The queue's directory.
+    pub(crate) directory: PathBuf,
+    pub(crate) segment_bytes: u32,
+    pub(crate) uptime: Uptime,
+}
+
+impl JournalSettings {
+    fn journal(&self) -> PathBuf {
+        self.directory.join(JOURNAL_DIRECTORY)
+    }
+
+    fn audit(&self) -> PathBuf {
+        self.directory.join(AUDIT_DIRECTORY)
+    }
+
+    /// Makes the directories where they are missing, and reads what is in them.
+    pub(crate) fn survey(&self) -> Result<Survey, SurveyError> {
+        for directory in [self.journal(), self.audit()] {
+            self.disk.create_directory(&directory)?;
+            sync_upwards(&*self.disk, &directory)?;
+        }
+        Survey::read(&*self.disk, &self.journal())
+    }
+
+    /// Reads every durable change behind `after`, in order.
+    pub(crate) fn replay(
+        &self,
+        survey: &Survey,
+        after: u64,
+        visit: impl FnMut(Replayed<'_>),
+    ) -> io::Result<()> {
+        survey.replay(&*self.disk, &self.journal(), after, visit)
+    }
+}
+
+impl Journal {
+    /// Goes on with what `survey` found, in a segment of its own.
+    pub(crate) fn open(settings: JournalSettings, survey: &Survey) -> Result<Journal, StoreError> {
+        let path = settings.directory.clone();
+        Journal::open_or_fail(settings, survey).map_err(|error| match error {
+            OpenFailure::Io(error) => refused(&path, "opened", &error),
+            OpenFailure::Store(error) => error,
+        })
+    }
+
+    fn open_or_fail(settings: JournalSettings, survey: &Survey) -> Result<Journal, OpenFailure> {
+        let (directory, audit) = (settings.journal(), settings.audit());
+        let disk = Arc::clone(&settings.disk);
+        let last = match survey.unproven() {
+            Some(last) => changes_of(&settings, survey, last)?,
+            None => Vec::new(),
+        };
+        let segments = durable_segments(&*disk, &directory, survey)?;
+        let numbers = survey
+            .used
+            .iter()
+            .map(|used| used.name)
+            .chain(survey.blank.iter().copied());
+        let numbers = numbers.map(|name| name.number);
+        let retired = disk.names(&audit)?;
+        let retired = retired.iter().filter_map(|name| RetiredName::parse(name));
+        let retired = retired.map(|name| name.segment.number);
+        let next_number = numbers.chain(retired).max().map_or(1, |number| number + 1);
+        for name in &survey.blank {
+            disk.remove(&name.in_directory(&directory))?;
+        }
+        let epoch = uuid::Uuid::new_v4().as_u64_pair().0;
+        let name = SegmentName {
+            number: next_number,
+            epoch,
+        };
+        let current = Segment::make(&*disk, &directory, name, settings.segment_bytes)?;
+        disk.sync_directory(&directory)?;
+        let journal = Journal {
+            disk,
+            directory,
+            audit,
+            segment_bytes: settings.segment_bytes,
+            epoch,
+            queue: survey.queue,
+            ran_before: survey.running_seconds,
+            uptime: settings.uptime,
+            writer: Mutex::new(Writer {
+                current: Arc::new(current),
+                offset: 0,
+                next_sequence: survey.unproven().unwrap_or(survey.proven + 1),
+                oldest: survey.oldest,
+                has_failed: false,
+            }),
+            spares: Mutex::new(Spares {
+                next_number: next_number + 1,
+                ..Spares::default()
+            }),
+            segments: RwLock::new(segments),
+        };
+        // Whatever was the last frame is followed by one that was written when it was durable.
+        journal.append(&last).map_err(OpenFailure::Store)?;
+        for name in survey.retired() {
+            journal.move_to_audit(name)?;
+        }
+        Ok(journal)
+    }
+}
+
+enum OpenFailure {
+    Io(io::Error),
+    Store(StoreError),
+}
+
+impl From<io::Error> for OpenFailure {
+    fn from(error: io::Error) -> Self {
+        OpenFailure::Io(error)
+    }
+}
+
+/// What the frame of `sequence` holds.
+fn changes_of(
+    settings: &JournalSettings,
+    survey: &Survey,
+    sequence: u64,
+) -> io::Result<Vec<Change>> {
+    let mut changes = Vec::new();
+    settings.replay(survey, sequence - 1, |replayed| {
+        let key = replayed.key.to_vec();
+        match replayed.value {
+            FoundValue::Put(value) => changes.push(Change::Put {
+                key,
+                value: value.to_vec(),
+            }),
+            FoundValue::Deleted => changes.push(Change::Delete { key }),
+            FoundValue::Damaged => {}
+        }
+    })?;
+    Ok(changes)
+}
+
+/// Opens the segments that hold something, and makes what can be read of them durable: after a
+/// killed process it may be in the system's memory alone.
+fn durable_segments(disk: &dyn Disk, directory: &Path, survey: &Survey) -> io::Result<Segments> {
+    let mut segments = BTreeMap::new();
+    for used in survey.counting() {
+        let name = used.name;
+        let file = disk.open(&name.in_directory(directory))?;
+        file.sync()?;
+        let counting = Counting {
+            segment: Arc::new(Segment { name, file }),
+            first: used.ends.map(|(first, _)| first),
+        };
+        segments.insert(name.number, counting);
+    }
+    disk.sync_directory(directory)?;
+    Ok(segments)
+}
+
+/// Makes the names of `directory`, and of every directory above it, durable: whoever made them may
+/// have lost power before it could do so.
+fn sync_upwards(disk: &dyn Disk, directory: &Path) -> io::Result<()> {
+    for (height, directory) in directory.ancestors().enumerate() {
+        match disk.sync_directory(directory) {
+            // Two levels are ours. A directory above them may be one that we cannot read, or of a
+            // file system that has no way to sync it.
+            Err(error) if height > 1 && is_out_of_our_hands(&error) => {}
+            synced => synced?,
+        }
+    }
+    Ok(())
+}
+
+fn is_out_of_our_hands(error: &io::Error) -> bool {
+    use io::ErrorKind as K;
+    matches!(
+        error.kind(),
+        K::PermissionDenied | K::InvalidInput | K::Unsupported | K::NotFound
+    )
+}

@@ -1,0 +1,137 @@
+//! Segments that do not count any more, and the audit trail that they become.
+
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::segment::SegmentName;
+use super::survey::{self, Replayed};
+use super::{Journal, frame, refused, scan};
+use crate::store::StoreError;
+
+/// The name of a retired segment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct RetiredName {
+    pub(super) segment: SegmentName,
+    /// When it was retired, on the clock of [`Journal::running_seconds`].
+    at_seconds: u64,
+}
+
+impl RetiredName {
+    pub(super) fn parse(name: &str) -> Option<RetiredName> {
+        let (segment, at) = name.split_once('@')?;
+        Some(RetiredName {
+            segment: SegmentName::parse(segment)?,
+            at_seconds: u64::from_str_radix(at, 16).ok()?,
+        })
+    }
+}
+
+impl std::fmt::Display for RetiredName {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}@{:016x}", self.segment, self.at_seconds)
+    }
+}
+
+impl Journal {
+    /// How many segments count, the current one among them.
+    pub(crate) fn segment_count(&self) -> usize {
+        self.segments().len()
+    }
+
+    /// The oldest segment that counts, unless it is the current one, with all of its bytes.
+    pub(crate) fn oldest(&self) -> Result<Option<OldSegment>, StoreError> {
+        let current = self.writer().current.name;
+        let (oldest, next) = {
+            let segments = self.segments();
+            let oldest = segments.values().next().map(|one| Arc::clone(&one.segment));
+            // One that cannot be read from its beginning begins where it can be.
+            (oldest, segments.values().skip(1).find_map(|one| one.first))
+        };
+        let Some(segment) = oldest.filter(|oldest| oldest.name != current) else {
+            return Ok(None);
+        };
+        let (bytes, _) = survey::read_file(&*segment.file)
+            .map_err(|error| refused(&self.path(), "read", &error))?;
+        Ok(Some(OldSegment {
+            name: segment.name,
+            bytes,
+            next,
+        }))
+    }
+
+    /// Takes `old` out of the journal. Everything in it that still counts was appended again.
+    pub(crate) fn retire(&self, old: OldSegment) -> Result<(), StoreError> {
+        {
+            let mut writer = self.writer();
+            let next = old.next.unwrap_or(writer.next_sequence);
+            writer.oldest = writer.oldest.max(next);
+        }
+        self.append(&[])?;
+        // The file has to be closed before it is moved.
+        self.segments_mut().remove(&old.name.number);
+        self.move_to_audit(old.name)
+            .map_err(|error| refused(&self.path(), "retired", &error))
+    }
+
+    pub(super) fn move_to_audit(&self, segment: SegmentName) -> io::Result<()> {
+        let retired = RetiredName {
+            segment,
+            at_seconds: self.running_seconds(),
+        };
+        let from = segment.in_directory(&self.directory);
+        self.disk
+            .rename(&from, &self.audit.join(retired.to_string()))?;
+        self.disk.sync_directory(&self.audit)?;
+        self.disk.sync_directory(&self.directory)?;
+        self.trim(&self.audit.join(retired.to_string()))
+    }
+
+    /// Gives the room of the zeros back that were never written to.
+    fn trim(&self, retired: &Path) -> io::Result<()> {
+        let file = self.disk.open(retired)?;
+        let (bytes, is_readable) = survey::read_file(&*file)?;
+        let used = bytes.iter().rposition(|byte| *byte != 0);
+        let used = frame::whole_sectors(used.map_or(0, |last| last + 1));
+        match is_readable {
+            true => file.truncate(used as u64),
+            // What the device does not give back now, it may later.
+            false => Ok(()),
+        }
+    }
+
+    /// Removes what was retired longer ago than `retention_seconds` of running time.
+    pub(crate) fn prune_audit(&self, retention_seconds: u64) -> io::Result<()> {
+        let now = self.running_seconds();
+        for name in self.disk.names(&self.audit)? {
+            let retired = RetiredName::parse(&name);
+            if retired.is_some_and(|one| now.saturating_sub(one.at_seconds) > retention_seconds) {
+                self.disk.remove(&self.audit.join(name))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A segment that is about to be retired.
+pub(crate) struct OldSegment {
+    name: SegmentName,
+    bytes: Vec<u8>,
+    /// The first sequence that counts without it.
+    next: Option<u64>,
+}
+
+impl OldSegment {
+    pub(crate) fn number(&self) -> u64 {
+        self.name.number
+    }
+
+    /// Reads every change that is still to be read, damaged ones apart.
+    pub(crate) fn changes(&self, mut visit: impl FnMut(Replayed<'_>)) {
+        scan::scan(self.name, &self.bytes, |found| {
+            if let scan::Found::Frame(frame) = found {
+                survey::visit_changes(self.name, &frame, &mut visit);
+            }
+        });
+    }
+}
