@@ -108,8 +108,8 @@ pub enum RequestError {
         /// What the JSON library says.
         source: serde_json::Error,
     },
-    /// A request of another kind, or for another amount, has this id. Nothing was sent: use a fresh id
-    /// for a new request.
+    /// A request of another kind, for another amount or for another order has this id. Nothing was
+    /// sent: use a fresh id for a new request.
     #[error("{operation} {request_id} has the id of a different request, and was not sent")]
     KnownRequest {
         /// The operation.

@@ -111,6 +111,8 @@ pub(crate) enum Event {
     Confirm(Draft, Option<Money>),
     /// The till takes tender, or pays out, from now on.
     TenderStarted,
+    /// Somebody asks how it stands, what is being written just now included. Changes nothing.
+    Asked,
     /// Damage may have taken a later state.
     Doubted,
     /// The till is done with a request that has no confirmation.
@@ -233,6 +235,7 @@ impl Transaction {
                 Ok(Some(self.with(S::Completed)))
             }
             (S::Approved, E::Complete) => Err(Conflict::NoSuchAdvice),
+            (_, E::Asked) => Ok(None),
             (S::Approved, E::TenderStarted) => Ok(self.marked(true, self.in_doubt)),
             // Its answer may have been durable, and lost: it waits for a person.
             (S::Sent, E::Reverse(draft, reason)) if self.in_doubt => {
