@@ -21,7 +21,9 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::{Advice, Attempt, Draft, Receipt, Settlement, TillReference};
-use crate::model::{Money, Operation, RequestId, ReversalReason, ThirdPartyIdentifiers, Timestamp};
+use crate::model::{
+    Currency, Money, Operation, RequestId, ReversalReason, ThirdPartyIdentifiers, Timestamp,
+};
 use crate::store::Kept;
 
 /// A financial request and everything that became of it: the record that is stored.
@@ -245,10 +247,10 @@ impl Transaction {
             // Whatever became of it later, it is repeated, or was final before.
             (_, E::Doubted) => Ok(None),
 
-            (S::Confirming(advice), E::Confirm(_, amount)) => match advice.amount == amount {
-                true => Ok(None),
-                false => Err(Conflict::ConfirmedAmount),
-            },
+            (S::Confirming(advice), E::Confirm(_, amount)) => {
+                let is_same = self.stands(advice.amount.as_ref()) == self.stands(amount.as_ref());
+                is_same.then_some(None).ok_or(Conflict::ConfirmedAmount)
+            }
             (S::Reversing(_), E::Reverse(..)) | (S::Completed, E::Complete) => Ok(None),
 
             (S::Confirming(advice), E::Attempted(attempt)) if advice.is_pending() => Ok(Some(
@@ -312,6 +314,13 @@ impl Transaction {
         let advice = Advice::confirmation(self, draft, amount).map_err(|_| Conflict::Unwritable)?;
         let advice = advice.ok_or(Conflict::NoSuchAdvice)?;
         Ok(self.with(State::Confirming(advice)))
+    }
+
+    /// What finally stands by a confirmation for `amount`: all of what was approved where it names none.
+    fn stands<'a>(&'a self, amount: Option<&'a Money>) -> Option<(i64, &'a Currency)> {
+        let approved = self.approval.as_ref().map(|approval| &approval.amount);
+        let money = amount.or(approved)?;
+        Some((money.minor_units, &money.currency))
     }
 
     fn reversing(&self, draft: Draft, reason: ReversalReason) -> Result<Transaction, Conflict> {
