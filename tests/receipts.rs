@@ -68,30 +68,20 @@ async fn with_a_key_a_receipt_is_sealed_and_printed_again_after_a_restart() {
     assert_eq!(record.receipt.order_redeem_ref, reference);
 }
 
-#[test]
-fn with_another_key_or_none_all_but_the_receipt_is_there_and_a_warning_says_so() {
+#[tokio::test]
+async fn with_another_key_or_none_all_but_the_receipt_is_there_and_a_warning_says_so() {
     let log = Log::default();
-    let subscriber = tracing_subscriber::fmt()
-        .with_writer({
-            let log = log.clone();
-            move || log.clone()
-        })
-        .finish();
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
-    tracing::subscriber::with_default(subscriber, || {
-        for other_key in [Some(8), None] {
-            log.0.lock().unwrap().clear();
-            let id = runtime.block_on(opened_with(other_key));
-            let logged = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
-            let warned = logged.lines().any(|line| {
-                line.contains("WARN") && line.contains("receipt") && line.contains(&id.to_string())
-            });
-            assert!(warned, "{other_key:?}: {logged}");
-        }
-    });
+    let writer = log.clone();
+    let subscriber = tracing_subscriber::fmt().with_writer(move || writer.clone());
+    tracing::subscriber::set_global_default(subscriber.finish()).unwrap();
+    for other_key in [Some(8), None] {
+        let id = opened_with(other_key).await.to_string();
+        let logged = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+        let warned = logged
+            .lines()
+            .any(|line| line.contains("WARN") && line.contains("receipt") && line.contains(&id));
+        assert!(warned, "{other_key:?}: {logged}");
+    }
 }
 
 /// Sells with one key, opens with another, and finishes the sale.
