@@ -163,7 +163,8 @@ pub enum RequestError {
         source: StoreError,
     },
     /// The request was sent, but its outcome could not be made durable. Take no tender: it is
-    /// reversed, or listed as undecided, when the queue is opened again.
+    /// reversed as soon as a full disk has room again; after any other failure it is reversed, or
+    /// listed as undecided, when the queue is opened again.
     #[error("the outcome of {operation} {request_id} could not be stored: take no tender")]
     OutcomeNotStored {
         /// The operation.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 use tokio::sync::oneshot;
+use tokio::time::sleep;
 
 use super::{Approved, Client, Core, OrderOutcome, RequestError, Unknown, WorkerOrder};
 use crate::api::outcome::{ApprovalMessage, RequestOutcome, of_request};
@@ -288,6 +289,27 @@ impl Core {
     }
 }
 
+impl Core {
+    /// Applies `event` with nobody waiting for it. A full disk is waited out, for as long as the client
+    /// lives; the next open does the rest.
+    fn decide_by_itself(self: &Arc<Self>, id: RequestId, event: Event) {
+        // Not in a task: the runtime may be about to end.
+        self.ledger.apply_detached(id, event.clone());
+        let (core, policy) = (Arc::downgrade(self), self.policy);
+        self.runtime.spawn(async move {
+            for attempt in 1.. {
+                // Held no longer than this: the last client that is dropped ends everything.
+                let Some(core) = core.upgrade() else { return };
+                match core.ledger.apply(id, event.clone()).await {
+                    Err(LedgerError::Store(error)) if error.nothing_was_written() => drop(core),
+                    _ => return,
+                }
+                sleep(policy.pause_after(attempt)).await;
+            }
+        });
+    }
+}
+
 /// A journaled request whose outcome is not stored yet. Dropped as it is, by a panic or with the
 /// runtime, the outcome is unknown, and the request is reversed.
 struct Unfinished {
@@ -309,7 +331,7 @@ impl Drop for Unfinished {
             return;
         }
         let event = Event::Unknown(self.core.draft(), ReversalReason::Timeout);
-        self.core.ledger.apply_detached(self.id, event);
+        self.core.decide_by_itself(self.id, event);
     }
 }
 
@@ -337,9 +359,7 @@ impl<R> Drop for Handover<R> {
         if let Some(OrderOutcome::Approved(approved)) = &self.outcome {
             let reason = ReversalReason::Cancelled;
             let event = Event::Reverse(self.core.draft(), reason);
-            self.core
-                .ledger
-                .apply_detached(approved.request_id(), event);
+            self.core.decide_by_itself(approved.request_id(), event);
         }
     }
 }
