@@ -191,7 +191,7 @@ impl Transaction {
             State::NotSent | State::Declined | State::Completed => true,
             State::Sent | State::Approved => false,
             State::Confirming(advice) | State::Reversing(advice) => {
-                !matches!(advice.settlement, None | Some(Settlement::Rejected))
+                advice.settlement.is_some_and(|end| !end.is_refusal())
             }
         }
     }
@@ -251,7 +251,9 @@ impl Transaction {
                 let is_same = self.stands(advice.amount.as_ref()) == self.stands(amount.as_ref());
                 is_same.then_some(None).ok_or(Conflict::ConfirmedAmount)
             }
-            (S::Reversing(_), E::Reverse(..)) | (S::Completed, E::Complete) => Ok(None),
+            (S::Reversing(_), E::Reverse(..) | E::Unknown(..)) | (S::Completed, E::Complete) => {
+                Ok(None)
+            }
 
             (S::Confirming(advice), E::Attempted(attempt)) if advice.is_pending() => Ok(Some(
                 self.with(S::Confirming(attempted(advice, attempt, None))),
