@@ -4,13 +4,12 @@
 //! another user, or on another till (a copied image) would send decisions to where nobody knows of them.
 //! It is quarantined: nothing is sent and nothing is reversed, until it is adopted.
 
-use std::sync::atomic::Ordering;
-
 use url::Url;
 use uuid::Uuid;
 
 use super::recovery::{RecoveryReport, unreadable};
 use super::{Client, Core, OpenError};
+use crate::saf::ledger::Note;
 
 /// Sets these digests apart from all others.
 const NAMESPACE: Uuid = Uuid::from_u128(0x6f0c_3f6e_8b1d_4d0b_9d39_5d0a_7a0e_52c1);
@@ -53,14 +52,15 @@ fn address(base_url: &str) -> String {
 impl Core {
     /// Whether the queue belongs to this client. A new queue does from now on.
     pub(super) async fn is_ours(&self) -> Result<bool, OpenError> {
-        match self.ledger.binding().map_err(unreadable)? {
+        match self.ledger.note(Note::Binding).map_err(unreadable)? {
             Some(bound) => Ok(bound == self.binding.0),
             None => self.bind().await.map(|()| true),
         }
     }
 
     async fn bind(&self) -> Result<(), OpenError> {
-        let bound = self.ledger.bind(self.binding.0.clone()).await;
+        let digest = Some(self.binding.0.clone());
+        let bound = self.ledger.keep_note(Note::Binding, digest).await;
         bound.map_err(unreadable)
     }
 }
@@ -68,7 +68,7 @@ impl Core {
 impl Client {
     /// Whether the queue belongs to another upstream, user or till, so that nothing is sent.
     pub fn is_quarantined(&self) -> bool {
-        self.core.quarantined.load(Ordering::Acquire)
+        self.core.control.is_quarantined()
     }
 
     /// Takes a quarantined queue over: from now on it belongs to this client's upstream, user and
@@ -89,7 +89,8 @@ impl Client {
         core.bind().await?;
         report.quarantined = false;
         core.recover(&mut report).await?;
-        core.quarantined.store(false, Ordering::Release);
+        core.control.set_quarantined(false);
+        core.schedule.nudge();
         Ok(report)
     }
 }
