@@ -25,7 +25,7 @@ pub struct RecoveryReport {
     pub reversed: usize,
     /// How many advices are still to be sent, those reversals among them.
     pub pending: usize,
-    /// How many approved requests wait for a decision.
+    /// How many requests wait for a decision, those in doubt among them.
     pub undecided: usize,
     /// How many records are damaged.
     pub damaged: usize,
@@ -73,6 +73,7 @@ impl Core {
             State::Sent | State::Approved if report.has_unknown_losses() => {
                 tracing::error!(request_id = %id, "request is in doubt, and waits for a person");
                 self.apply(id, Event::Doubted).await?;
+                report.undecided += 1;
             }
             State::Sent if !transaction.in_doubt => {
                 tracing::warn!(request_id = %id, "request without an outcome is reversed");
@@ -80,7 +81,7 @@ impl Core {
                 // The ledger puts the new reversal on the schedule.
                 report.reversed += usize::from(self.apply(id, event).await?);
             }
-            State::Approved => report.undecided += 1,
+            State::Sent | State::Approved => report.undecided += 1,
             _ if transaction.pending_advice().is_some() => {
                 self.schedule.add(id, transaction.sequence, true);
             }

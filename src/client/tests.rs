@@ -15,7 +15,7 @@ use crate::model::{
     Originator, PersonalDetails,
 };
 use crate::saf::clock::SystemClock;
-use crate::saf::{Conflict, Standing};
+use crate::saf::{Conflict, Finding, Standing};
 use crate::store::{Batch, Entry, MemoryStore, Store, StoreError, Vault};
 
 /// Long enough for every machine; a test that waits so long has failed.
@@ -164,7 +164,7 @@ impl Shop {
 
     async fn on(store: Arc<FragileStore>, upstream: Upstream) -> Shop {
         let upstream = Arc::new(upstream);
-        let till = client(Arc::clone(&store), Arc::clone(&upstream)).await;
+        let till = client(Arc::clone(&store), Arc::clone(&upstream), Vec::new()).await;
         Shop {
             store,
             upstream,
@@ -174,9 +174,19 @@ impl Shop {
 
     /// The next process, on a store that works again.
     async fn reopened(self) -> Shop {
+        self.reopened_after(Vec::new()).await
+    }
+
+    /// The next process, told what was out of order.
+    async fn reopened_after(self, findings: Vec<Finding>) -> Shop {
         self.till.shutdown(PATIENCE).await;
         self.store.recover();
-        Shop::on(self.store, Upstream::default()).await
+        let upstream = Arc::<Upstream>::default();
+        Shop {
+            till: client(Arc::clone(&self.store), Arc::clone(&upstream), findings).await,
+            store: self.store,
+            upstream,
+        }
     }
 
     async fn approved(&self) -> Approved<CreateOrderResponse> {
@@ -211,7 +221,11 @@ impl Shop {
     }
 }
 
-async fn client(store: Arc<FragileStore>, upstream: Arc<Upstream>) -> Client {
+async fn client(
+    store: Arc<FragileStore>,
+    upstream: Arc<Upstream>,
+    findings: Vec<Finding>,
+) -> Client {
     let schedule = Arc::new(Schedule::default());
     let (worker_orders, orders) = watch::channel(WorkerOrder::Work);
     let (ended, worker_ended) = watch::channel(false);
@@ -224,7 +238,10 @@ async fn client(store: Arc<FragileStore>, upstream: Arc<Upstream>) -> Client {
         policy: RetryPolicy::default().pauses(Duration::from_millis(5), Duration::from_millis(20)),
         binding: Binding::new("https://host/v2", "1234567", None),
         quarantined: AtomicBool::new(false),
-        report: RecoveryReport::default(),
+        report: RecoveryReport {
+            findings,
+            ..RecoveryReport::default()
+        },
         runtime: Handle::current(),
         worker_orders,
         worker_ended,
@@ -282,3 +299,4 @@ fn order() -> CreateOrderRequest {
 
 mod approvals;
 mod decisions;
+mod doubts;
