@@ -5,7 +5,7 @@
 //! the model: each acknowledged decision arrived, once, in its direction and as the same bytes; what the till was
 //! never told is reversed; what is undecided is listed and left alone.
 //!
-//! `MODEL_CASES=1000 cargo test --test model` tries more lives than the usual 40. A life that failed is written to
+//! `MODEL_CASES=1000 cargo test --test model` tries more lives than the usual 24. A life that failed is written to
 //! `proptest-regressions/model.txt`, and tried first from then on.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
@@ -16,8 +16,10 @@ mod fates;
 mod steps;
 mod support;
 
+use std::cell::RefCell;
 use std::path::Path;
 use std::sync::LazyLock;
+use std::thread;
 use std::time::Duration;
 
 use fates::Known;
@@ -35,7 +37,7 @@ const TIMEOUT: Duration = Duration::from_millis(60);
 
 #[test]
 fn every_life_ends_as_the_model_allows() {
-    let cases = std::env::var("MODEL_CASES").map_or(40, |cases| cases.parse().unwrap());
+    let cases = std::env::var("MODEL_CASES").map_or(24, |cases| cases.parse().unwrap());
     let persistence = FileFailurePersistence::Direct("proptest-regressions/model.txt");
     let config = Config {
         cases,
@@ -43,11 +45,15 @@ fn every_life_ends_as_the_model_allows() {
         max_shrink_iters: 100,
         ..Config::default()
     };
+    let ending = RefCell::new(Vec::new());
     let lived = TestRunner::new(config).run(&steps::lives(), |steps| {
-        live(&steps);
+        ending.borrow_mut().push(live(&steps));
         Ok(())
     });
     lived.unwrap();
+    for ending in ending.take() {
+        ending.join().unwrap();
+    }
 }
 
 /// The simulators run here, whatever becomes of the tills.
@@ -58,13 +64,18 @@ fn runtime() -> Runtime {
     builder.worker_threads(1).enable_all().build().unwrap()
 }
 
-fn live(steps: &[Step]) {
+/// Goes through a life, and leaves its till to be shut down behind the next one.
+fn live(steps: &[Step]) -> thread::JoinHandle<()> {
     let queue = tempfile::tempdir().unwrap();
     let mut life = Life::begin(queue.path());
     for step in steps {
         life.step(*step);
     }
-    life.end();
+    let process = life.end();
+    thread::spawn(move || {
+        process.stop();
+        drop(queue);
+    })
 }
 
 /// A till on a runtime of its own, which ends with it.
@@ -230,14 +241,16 @@ impl Life<'_> {
     fn wait(&mut self) {
         let process = self.process();
         let advices = process.till.advices();
-        drop(process.runtime.block_on(advices.wait_empty(TIMEOUT / 2)));
+        let _ = process.runtime.block_on(advices.wait_empty(TIMEOUT / 2));
     }
 
     /// Lets the weather clear, delivers everything, and holds the model against the queue and the book.
-    fn end(mut self) {
+    fn end(mut self) -> Process {
         self.turn(Weather::Clear);
-        // What nobody waited for comes to its end.
-        self.restart();
+        if self.known.iter().any(Known::is_abandoned) {
+            // What nobody waited for comes to its end.
+            self.restart();
+        }
         let process = self.process.take().unwrap();
         let advices = process.till.advices();
         process
@@ -249,7 +262,7 @@ impl Life<'_> {
         for known in &self.known {
             known.check(&process.till, &book);
         }
-        process.stop();
+        process
     }
 }
 

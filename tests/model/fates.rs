@@ -91,6 +91,10 @@ impl Known {
         }
     }
 
+    pub(super) fn is_abandoned(&self) -> bool {
+        self.is_abandoned
+    }
+
     pub(super) fn may_be_undecided(&self) -> bool {
         self.fates.contains(&Undecided)
     }
