@@ -31,6 +31,7 @@ use steps::{Decision, Order, Step, Weather};
 use support::{PATIENCE, order_of, till};
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::JoinHandle;
+use tokio::time::timeout;
 
 /// Short, so that a life with hanging connections is short, too.
 const TIMEOUT: Duration = Duration::from_millis(60);
@@ -134,6 +135,7 @@ impl Life<'_> {
             Step::Ask(order) => self.ask(order),
             Step::Abandon(order) => {
                 let (known, asked) = self.begin_to_ask(order);
+                self.wait_for_arrival(known.id);
                 asked.abort();
                 let told = self.process().runtime.block_on(asked);
                 self.known.push(match told {
@@ -143,6 +145,7 @@ impl Life<'_> {
             }
             Step::AskAndCrash(order) => {
                 let (known, _) = self.begin_to_ask(order);
+                self.wait_for_arrival(known.id);
                 self.known.push(known);
                 self.crash();
             }
@@ -173,6 +176,14 @@ impl Life<'_> {
         let till = process.till.clone();
         let task = async move { fates::of_outcome(&till.create_order(request).await) };
         (Known::unheard(id), process.runtime.spawn(task))
+    }
+
+    /// Until the upstream has the request, or is not going to have it.
+    fn wait_for_arrival(&self, id: RequestId) {
+        let arrived = self
+            .upstream
+            .wait_until(|book| book.requests_of(id).received() > 0);
+        let _ = WORLD.block_on(async { timeout(TIMEOUT / 6, arrived).await });
     }
 
     fn decide(&mut self, which: usize, decision: Decision) {

@@ -49,6 +49,8 @@ pub(super) enum Weather {
     /// Connections are cut before a message is taken up.
     Reset,
     Hang,
+    /// The answer takes a while.
+    Slow,
     LoseAnswer,
     Error,
     /// A message is taken up when the till has given it up.
@@ -61,6 +63,7 @@ impl Weather {
             Weather::Clear | Weather::Down => None,
             Weather::Reset => Some(Fault::Refuse),
             Weather::Hang => Some(Fault::Hang),
+            Weather::Slow => Some(Fault::SlowHeaders(TIMEOUT / 3)),
             Weather::LoseAnswer => Some(Fault::LoseAnswer),
             Weather::Error => Some(Fault::status(500)),
             Weather::Late => Some(Fault::ProcessLate(TIMEOUT + Duration::from_millis(20))),
@@ -108,6 +111,7 @@ fn weather() -> impl Strategy<Value = Weather> {
         1 => Just(Weather::Down),
         1 => Just(Weather::Reset),
         1 => Just(Weather::Hang),
+        2 => Just(Weather::Slow),
         2 => Just(Weather::LoseAnswer),
         1 => Just(Weather::Error),
         1 => Just(Weather::Late),
