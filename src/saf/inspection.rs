@@ -106,6 +106,9 @@ pub enum Standing {
     NotSent,
     /// The upstream said no.
     Declined,
+    /// The upstream said no, as it knows the id from an earlier request, which may have been a copy of
+    /// this one that was sent on the way: look the order up.
+    Duplicate,
     /// The upstream said yes, and waits for a decision.
     Undecided,
     /// A cancellation, and the sender was refunded.
@@ -141,6 +144,7 @@ impl Standing {
             State::Sent => Standing::UnderWay,
             State::NotSent => Standing::NotSent,
             State::Declined => Standing::Declined,
+            State::Duplicate => Standing::Duplicate,
             State::Approved => Standing::Undecided,
             State::Completed => Standing::Completed,
             State::Confirming(_) => Standing::Confirmed,
