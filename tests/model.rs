@@ -7,6 +7,10 @@
 //!
 //! `MODEL_CASES=1000 cargo test --test model` tries more lives than the usual 24. A life that failed is written to
 //! `proptest-regressions/model.txt`, and tried first from then on.
+//!
+//! Seen failing with each of these planted: a recovery that reverses nothing, or sends nothing again; an approval that
+//! nobody received and that stands; a reversal of what is confirmed; a 500 that settles an advice; a repeat with one
+//! byte more; nothing to reverse while the request may be on its way.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
