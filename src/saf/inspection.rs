@@ -193,10 +193,10 @@ impl AdviceRecord {
     /// How much it matters that it is where it is.
     #[must_use]
     pub fn severity(&self) -> Severity {
-        let is_refused = matches!(self.state, AdviceState::Rejected | AdviceState::NotOffered);
-        is_refused
-            .then(|| Severity::of_refused(self.operation))
-            .unwrap_or(Severity::Normal)
+        match self.state {
+            AdviceState::Rejected | AdviceState::NotOffered => Severity::of_refused(self.operation),
+            _ => Severity::Normal,
+        }
     }
 
     fn new(transaction: &Transaction, advice: &Advice, state: AdviceState) -> Self {
