@@ -40,6 +40,9 @@ pub enum AdviceState {
     InFlight,
     /// The upstream has not yet taken it; it will be sent next in so long.
     Waiting(Duration),
+    /// The upstream has not yet taken it, and nothing is sent: the queue is quarantined until it is
+    /// [adopted](crate::Client::adopt).
+    Held,
     /// The upstream refused it. It is not sent again by itself, and stays for an operator to see.
     Rejected,
     /// The upstream does not offer this advice at all (501). It is not sent again by itself, and stays
@@ -176,6 +179,7 @@ impl AdviceRecord {
             Some(Settlement::NotOffered) => AdviceState::NotOffered,
             None => match schedule.position(transaction.request_id) {
                 Some(Position::InFlight) => AdviceState::InFlight,
+                Some(Position::Held) => AdviceState::Held,
                 Some(Position::Waiting(pause)) => AdviceState::Waiting(pause),
                 None => AdviceState::Waiting(Duration::ZERO),
             },
@@ -240,6 +244,7 @@ impl fmt::Display for AdviceState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             AdviceState::InFlight => f.write_str("being sent"),
+            AdviceState::Held => f.write_str("held until the queue is adopted"),
             AdviceState::Waiting(pause) if pause.is_zero() => f.write_str("next try now"),
             AdviceState::Waiting(pause) => write!(f, "next try in {:.1} s", pause.as_secs_f64()),
             AdviceState::Rejected => f.write_str("rejected"),

@@ -4,8 +4,10 @@
 //! 2. Of what is due, the oldest goes first.
 //! 3. An entry that is being sent is in nobody's way and is not handed out twice.
 //! 4. Nothing here is durable: at open everything pending is due.
+//! 5. A schedule that is held is complete, and hands nothing out.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -21,6 +23,8 @@ const LONGEST_DELAY: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 #[derive(Debug, Default)]
 pub(crate) struct Schedule {
     entries: Mutex<Entries>,
+    /// Whether nothing may be sent for now.
+    is_held: AtomicBool,
     /// Told after every addition, so that the worker need not poll.
     added: Notify,
     /// How many advices are pending, for those who wait for none.
@@ -45,6 +49,7 @@ pub(crate) struct Scheduled {
 pub(crate) enum Position {
     Waiting(Duration),
     InFlight,
+    Held,
 }
 
 #[derive(Debug, Default)]
@@ -64,7 +69,21 @@ struct Entry {
 }
 
 impl Schedule {
-    /// Adds a new advice, due now.
+    /// Hands nothing out until it is released.
+    pub(crate) fn hold(&self) {
+        self.is_held.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn release(&self) {
+        self.is_held.store(false, Ordering::Release);
+        self.added.notify_one();
+    }
+
+    fn is_held(&self) -> bool {
+        self.is_held.load(Ordering::Acquire)
+    }
+
+    /// Adds an advice, due now. One that is there already stays as it is.
     pub(crate) fn add(&self, request_id: RequestId, sequence: u64, possibly_sent: bool) {
         let now = Instant::now();
         let scheduled = Scheduled {
@@ -75,6 +94,9 @@ impl Schedule {
         };
         let due_at = Some(now);
         let mut entries = self.entries();
+        if entries.all.contains_key(&request_id) {
+            return;
+        }
         entries.all.insert(request_id, Entry { scheduled, due_at });
         entries.waiting.insert((now, sequence, request_id));
         self.pending.send_replace(entries.all.len());
@@ -84,6 +106,9 @@ impl Schedule {
 
     /// Hands out the oldest advice that is due, which is in flight from then on.
     pub(crate) fn take_due(&self) -> Option<Scheduled> {
+        if self.is_held() {
+            return None;
+        }
         let mut entries = self.entries();
         entries.promote(Instant::now());
         let (_, request_id) = entries.due.pop_first()?;
@@ -112,8 +137,11 @@ impl Schedule {
         self.pending.send_replace(entries.all.len());
     }
 
-    /// When the next advice will be due; `None` while there is none.
+    /// When the next advice will be due; `None` while there is none, or all are held.
     pub(crate) fn next_due(&self) -> Option<Instant> {
+        if self.is_held() {
+            return None;
+        }
         let entries = self.entries();
         if entries.due.is_empty() {
             entries.waiting.first().map(|(due_at, ..)| *due_at)
@@ -127,6 +155,7 @@ impl Schedule {
         let entries = self.entries();
         let entry = entries.all.get(&request_id)?;
         Some(match entry.due_at {
+            _ if self.is_held() => Position::Held,
             Some(due_at) => Position::Waiting(due_at.saturating_duration_since(Instant::now())),
             None => Position::InFlight,
         })
@@ -214,6 +243,32 @@ mod tests {
         schedule.again(schedule.take_due().unwrap(), Duration::from_secs(60));
         let young = add(&schedule, 2);
         assert_eq!(schedule.take_due().unwrap().request_id, young);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_held_is_there_and_not_handed_out_until_it_is_released() {
+        let schedule = Schedule::default();
+        schedule.hold();
+        let id = add(&schedule, 1);
+        assert!(schedule.take_due().is_none() && schedule.next_due().is_none());
+        assert_eq!(schedule.position(id), Some(Position::Held));
+        assert_eq!(schedule.len(), 1);
+        schedule.added().await;
+        schedule.release();
+        schedule.added().await;
+        assert_eq!(schedule.take_due().unwrap().request_id, id);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_added_twice_is_handed_out_once() {
+        let schedule = Schedule::default();
+        let id = RequestId::random();
+        for _ in 0..2 {
+            schedule.add(id, 1, false);
+        }
+        assert!(schedule.take_due().is_some());
+        schedule.add(id, 1, false);
+        assert!(schedule.take_due().is_none(), "it is in flight");
     }
 
     #[tokio::test(start_paused = true)]
