@@ -110,7 +110,9 @@ impl Known {
                 let known = *self.advice.get_or_insert(queued.advice_id);
                 assert_eq!(known, queued.advice_id, "one decision, one advice");
                 let fate = fate_of(decision);
-                let is_possible = self.fates.contains(&fate) || self.may_be_undecided();
+                // A till may decide after all, before the approval that it did not wait for is reversed.
+                let is_open = self.may_be_undecided() || self.is_abandoned;
+                let is_possible = self.fates.contains(&fate) || is_open;
                 assert!(is_possible, "{decision:?} of {self:?}");
                 self.fates = vec![fate];
                 return;
