@@ -51,7 +51,7 @@ async fn the_opposite_decision_is_a_typed_error() {
 async fn of_racing_decisions_exactly_one_wins() {
     let shop = Shop::open().await;
     let mut confirmations = 0;
-    for round in 0..40 {
+    for round in 0..150 {
         let id = shop.approved().await.request_id();
         let start = Arc::new(Barrier::new(2));
         let confirm = {
@@ -80,7 +80,42 @@ async fn of_racing_decisions_exactly_one_wins() {
         assert_eq!(book.reversals_of(id).received(), usize::from(reversed));
         confirmations += usize::from(confirmed);
     }
-    assert!((1..40).contains(&confirmations), "one side won every race");
+    assert!((1..150).contains(&confirmations), "one side won every race");
+}
+
+/// Many at once are decided in one commit, in which the first must count for the second.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_many_racing_decisions_at_once_exactly_one_wins_for_each() {
+    let shop = Shop::open().await;
+    for _ in 0..5 {
+        let mut racing = Vec::new();
+        for _ in 0..30 {
+            let id = shop.approved().await.request_id();
+            racing.push((id, shop.till.clone(), shop.till.clone()));
+        }
+        let start = Arc::new(Barrier::new(2 * racing.len()));
+        let race = racing.into_iter().map(|(id, one, other)| {
+            let (confirm, reverse) = (Arc::clone(&start), Arc::clone(&start));
+            let confirm = tokio::spawn(async move {
+                confirm.wait().await;
+                one.confirm(id).await.is_ok()
+            });
+            let reverse = tokio::spawn(async move {
+                reverse.wait().await;
+                other.reverse(id, CANCELLED).await.is_ok()
+            });
+            (id, confirm, reverse)
+        });
+        // All of them run before the first is waited for.
+        for (id, confirm, reverse) in race.collect::<Vec<_>>() {
+            let (confirmed, reversed) = (confirm.await.unwrap(), reverse.await.unwrap());
+            assert_ne!(confirmed, reversed);
+            shop.drained().await;
+            let book = shop.upstream.book();
+            assert_eq!(book.confirmations_of(id).received(), usize::from(confirmed));
+            assert_eq!(book.reversals_of(id).received(), usize::from(reversed));
+        }
+    }
 }
 
 async fn hesitate(really: bool) {

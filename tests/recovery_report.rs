@@ -59,6 +59,35 @@ async fn what_a_crash_left_is_counted_and_taken_up() {
     assert_eq!(third.recovery().undecided, 1);
 }
 
+/// What a power cut leaves: the files as they are while the request is under way.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_request_that_nobody_answered_is_reversed_without_anyone_asking() {
+    let upstream = Arc::new(Simulator::start().await.unwrap());
+    let (queue, left) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let runtime = runtime();
+    let work = work(Arc::clone(&upstream), queue.path().to_owned());
+    let ids = runtime.spawn(work).await.unwrap();
+    copy(queue.path(), left.path());
+    runtime.shutdown_background();
+    upstream.clear_faults();
+
+    let next = till(&upstream.base_url(), left.path())
+        .open()
+        .await
+        .unwrap();
+    let report = next.recovery();
+    assert_eq!((report.reversed, report.undecided), (1, 1), "{report:?}");
+    assert_eq!(report.pending, 3, "{report:?}");
+    let record = next.transaction(ids.unanswered).unwrap().unwrap();
+    assert_eq!(record.standing, Standing::Reversed);
+    next.advices().wait_empty(PATIENCE).await.unwrap();
+    let book = upstream.book();
+    let reversals = book.reversals_of(ids.unanswered);
+    assert_eq!((reversals.accepted(), reversals.distinct_bodies()), (1, 1));
+    assert_eq!(reversals.messages()[0].json()["reversalReason"], "TIMEOUT");
+    assert_eq!(book.confirmations_of(ids.confirmed).distinct_bodies(), 1);
+}
+
 #[tokio::test]
 async fn an_index_that_was_spoilt_is_reported_and_loses_nothing() {
     let shop = Shop::open().await;
@@ -93,13 +122,30 @@ struct Left {
     unanswered: RequestId,
 }
 
-/// Lets a till work on a runtime of its own, and ends that under it.
-async fn crash(upstream: &Arc<Simulator>, queue: &Path) -> Left {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
         .enable_all()
         .build()
-        .unwrap();
+        .unwrap()
+}
+
+fn copy(from: &Path, to: &Path) {
+    for entry in std::fs::read_dir(from).unwrap() {
+        let path = entry.unwrap().path();
+        let target = to.join(path.file_name().unwrap());
+        if path.is_dir() {
+            std::fs::create_dir(&target).unwrap();
+            copy(&path, &target);
+        } else {
+            std::fs::copy(&path, &target).unwrap();
+        }
+    }
+}
+
+/// Lets a till work on a runtime of its own, and ends that under it.
+async fn crash(upstream: &Arc<Simulator>, queue: &Path) -> Left {
+    let runtime = runtime();
     let work = work(Arc::clone(upstream), queue.to_owned());
     let left = runtime.spawn(work).await.unwrap();
     runtime.shutdown_background();

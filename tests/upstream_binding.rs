@@ -10,7 +10,8 @@ use std::time::Duration;
 use money_transfer_retailer::model::ReversalReason;
 use money_transfer_retailer::simulator::{Fault, Operation, Rule, Simulator};
 use money_transfer_retailer::{
-    Client, ClientBuilder, Credentials, DecisionError, OpenError, RequestError, RequestId,
+    AdviceState, Client, ClientBuilder, Credentials, DecisionError, OpenError, RequestError,
+    RequestId,
 };
 use support::{PATIENCE, Shop, order, till};
 
@@ -192,7 +193,11 @@ async fn assert_quarantined(till: &Client, left: &Left) {
     tokio::time::sleep(Duration::from_millis(300)).await;
     assert!(till.health().is_quarantined && !till.health().is_well());
     let known = till.transaction(left.pending).unwrap().unwrap();
-    assert_eq!(known.advice.unwrap().state.to_string(), "next try now");
+    assert_eq!(known.advice.unwrap().state, AdviceState::Held);
+    assert_eq!(till.recovery().pending, 2);
+    assert_eq!(till.advices().pending_count(), 2);
+    let waited = till.advices().wait_empty(Duration::from_millis(10)).await;
+    assert!(waited.is_err(), "nothing is settled by being held");
 }
 
 fn assert_nothing_was_sent(left: &Left) {

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use super::{Core, DecisionError, LONGEST_WAIT};
 use crate::model::{AdviceId, RequestId};
-use crate::saf::{AdviceRecord, DamagedRecord, LedgerPage, List, Transaction, TransactionRecord};
+use crate::saf::{
+    AdviceRecord, DamagedRecord, LedgerPage, List, Standing, Transaction, TransactionRecord,
+};
 
 /// How many open transactions are read at a time.
 const PAGE: usize = 256;
@@ -161,6 +163,22 @@ impl<'a> Advices<'a> {
         self.list(List::Undecided, |transaction| {
             let record = || TransactionRecord::new(transaction.clone(), &self.core.schedule);
             transaction.awaits_decision().then(record)
+        })
+    }
+
+    /// The requests that the upstream declined because it knows their ids already, oldest first; the first
+    /// 1,000 of them.
+    ///
+    /// Somebody on the way may have sent the request twice, and the upstream may have approved the other
+    /// copy. Nothing is done about it automatically, as the id may as well be that of a different request:
+    /// look the order up, and [`reverse`](crate::Client::reverse) the request if it was this one.
+    ///
+    /// # Errors
+    /// As for [`pending`](Advices::pending).
+    pub fn duplicates(&self) -> Result<Vec<TransactionRecord>, DecisionError> {
+        self.list(List::Undecided, |transaction| {
+            let record = TransactionRecord::new(transaction.clone(), &self.core.schedule);
+            (record.standing == Standing::Duplicate).then_some(record)
         })
     }
 

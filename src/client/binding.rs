@@ -82,15 +82,18 @@ impl Client {
     /// [`OpenError::Store`] if the queue cannot be read or written. It stays quarantined then.
     pub async fn adopt(&self) -> Result<RecoveryReport, OpenError> {
         let core = &self.core;
-        let mut report = core.report.clone();
         if !self.is_quarantined() {
-            return Ok(report);
+            return Ok(core.report.clone());
         }
         core.bind().await?;
-        report.quarantined = false;
+        // Counted anew, by what is done now.
+        let mut report = RecoveryReport {
+            findings: core.report.findings.clone(),
+            ..RecoveryReport::default()
+        };
         core.recover(&mut report).await?;
         core.control.set_quarantined(false);
-        core.schedule.nudge();
+        core.schedule.release();
         Ok(report)
     }
 }

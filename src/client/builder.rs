@@ -384,15 +384,14 @@ impl Core {
         for finding in &report.findings {
             tracing::warn!(%finding, "the queue was not as it should be");
         }
-        match self.is_ours().await? {
-            true => self.recover(&mut report).await?,
-            false => {
-                tracing::error!("the queue belongs to somebody else, and is quarantined");
-                report.quarantined = true;
-            }
+        if !self.is_ours().await? {
+            tracing::error!("the queue belongs to somebody else, and is quarantined");
+            report.quarantined = true;
+            self.schedule.hold();
         }
         self.control.set_quarantined(report.quarantined);
         self.take_up_suspension()?;
+        self.recover(&mut report).await?;
         self.report = report;
         Ok(())
     }

@@ -9,9 +9,9 @@ use tokio::time::sleep;
 
 use super::{Approved, Client, Core, OrderOutcome, RequestError, Unknown, WorkerOrder};
 use crate::api::outcome::{ApprovalMessage, RequestOutcome, of_request};
-use crate::api::{Answer, Call, NoAnswer, NotSent, Unanswered, json_body};
+use crate::api::{Answer, Call, Declined, NoAnswer, NotSent, Unanswered, json_body};
 use crate::model::{
-    Check, Fill, Money, Operation, RequestId, ReversalReason, Sensitive, Timestamp,
+    Check, ErrorType, Fill, Money, Operation, RequestId, ReversalReason, Sensitive, Timestamp,
     TransactionMessage,
 };
 use crate::saf::{Approval, Event, LedgerError, Receipt, State, Transaction, TransactionRecord};
@@ -185,7 +185,7 @@ impl<Q: FinancialRequest> Exchange<Q> {
         let stored = match outcome {
             RequestOutcome::Approved(response) => client.approved(id, redeem_ref, response).await,
             RequestOutcome::Declined(declined) => {
-                let stored = core.ledger.apply(id, Event::Declined).await;
+                let stored = core.ledger.apply(id, event_of(&declined)).await;
                 stored.map(|_| OrderOutcome::Declined(declined))
             }
             RequestOutcome::NotSent(not_sent) => {
@@ -244,6 +244,14 @@ impl Client {
         self.core.ledger.apply(id, event).await?;
         let approved = Approved::new(self.clone(), id, response);
         Ok(OrderOutcome::Approved(approved))
+    }
+}
+
+/// What a refusal means for the request: one that the upstream knows already may have arrived twice.
+fn event_of(declined: &Declined) -> Event {
+    match declined.error_type() {
+        Some(ErrorType::DuplicateRecord) => Event::Duplicate,
+        _ => Event::Declined,
     }
 }
 

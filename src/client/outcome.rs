@@ -11,7 +11,9 @@ use crate::saf::TransactionRecord;
 pub enum OrderOutcome<R> {
     /// The upstream said yes. Take tender or pay out, then confirm; or reverse.
     Approved(Approved<R>),
-    /// The upstream said no: nothing exists there, and there is nothing to do.
+    /// The upstream said no: nothing exists there, and there is nothing to do. Only where it says that it
+    /// knows the id already (`DUPLICATE_RECORD`) something may, and the request is
+    /// [listed](crate::Advices::duplicates).
     Declined(Declined),
     /// It never left: nothing exists upstream, and there is nothing to do.
     NotSent(NotSent),

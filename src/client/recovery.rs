@@ -4,6 +4,7 @@
 //! - An advice without a settlement is scheduled, as one that may have been sent before.
 //! - An approval without a decision waits for the till.
 //! - A damaged record is reported and left where it is: [`Advices::damaged`](super::Advices::damaged).
+//! - A quarantined queue is counted, and nothing else.
 //! - Where damage may have taken the newest states of unknown requests, none of those that wait for an
 //!   outcome or a decision is touched: an older state must not be decided on as if it were the newest.
 
@@ -25,11 +26,12 @@ pub struct RecoveryReport {
     pub reversed: usize,
     /// How many advices are still to be sent, those reversals among them.
     pub pending: usize,
-    /// How many approved requests wait for a decision.
+    /// How many requests wait for a decision, those in doubt among them.
     pub undecided: usize,
     /// How many records are damaged.
     pub damaged: usize,
-    /// Whether the queue belongs to another upstream, user or till, so that nothing was done at all.
+    /// Whether the queue belongs to another upstream, user or till, so that it was counted, and nothing
+    /// was done at all.
     pub quarantined: bool,
 }
 
@@ -86,16 +88,20 @@ impl Core {
     ) -> Result<(), OpenError> {
         let id = transaction.request_id;
         match transaction.state {
+            State::Sent | State::Approved if report.quarantined => {
+                report.undecided += usize::from(transaction.awaits_decision());
+            }
             State::Sent | State::Approved if report.has_unknown_losses() => {
                 tracing::error!(request_id = %id, "request is in doubt, and waits for a person");
                 self.apply(id, Event::Doubted).await?;
+                report.undecided += 1;
             }
             State::Sent if !transaction.in_doubt => {
                 tracing::warn!(request_id = %id, "request without an outcome is reversed");
                 let event = Event::Unknown(self.draft(), ReversalReason::Timeout);
                 report.reversed += usize::from(self.apply(id, event).await?);
             }
-            State::Approved => report.undecided += 1,
+            State::Sent | State::Approved => report.undecided += 1,
             _ => {}
         }
         Ok(())

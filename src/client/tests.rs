@@ -1,7 +1,7 @@
 //! A client on a store that fails when it is told to, and an upstream that approves everything.
 
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 
 use bytes::Bytes;
 use serde_json::{Value, json};
@@ -12,14 +12,16 @@ use super::*;
 use crate::api::{Answer, BodyEnd, Call, Credentials, Exchange, InDoubt};
 use crate::model::{
     CreateOrderRequest, CreateOrderResponse, Institution, Merchant, MerchantName, Operation,
-    Originator, PersonalDetails,
+    Originator, PersonalDetails, Timestamp,
 };
-use crate::saf::clock::SystemClock;
-use crate::saf::{Conflict, Standing};
+use crate::saf::clock::Clock;
+use crate::saf::{Conflict, Finding, Standing};
 use crate::store::{Batch, Entry, MemoryStore, Store, StoreError, Vault};
 
 /// Long enough for every machine; a test that waits so long has failed.
 const PATIENCE: Duration = Duration::from_secs(20);
+
+const ORDER: Ordering = Ordering::SeqCst;
 
 /// How a commit fails.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -48,14 +50,14 @@ impl FragileStore {
     /// As a new process finds it.
     fn recover(&self) {
         *self.failure.lock().unwrap() = None;
-        self.has_failed.store(false, Ordering::SeqCst);
+        self.has_failed.store(false, ORDER);
     }
 }
 
 impl Store for FragileStore {
     fn commit(&self, batch: &Batch) -> Result<(), StoreError> {
         let path = std::path::PathBuf::from("/queue");
-        if self.has_failed.load(Ordering::SeqCst) {
+        if self.has_failed.load(ORDER) {
             return Err(StoreError::Failed { path });
         }
         let mut failure = self.failure.lock().unwrap();
@@ -66,7 +68,7 @@ impl Store for FragileStore {
                 Err(StoreError::Full { path })
             }
             Some((0, Failure::Failed { applies })) => {
-                self.has_failed.store(true, Ordering::SeqCst);
+                self.has_failed.store(true, ORDER);
                 if *applies {
                     self.entries.commit(batch)?;
                 }
@@ -101,6 +103,18 @@ impl Store for FragileStore {
     }
 }
 
+/// A clock that is set by whoever likes to.
+#[derive(Default)]
+struct WallClock {
+    millis: AtomicI64,
+}
+
+impl Clock for WallClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_unix_millis(self.millis.load(ORDER)).unwrap()
+    }
+}
+
 /// Approves every request and takes every advice, and writes down what came in.
 #[derive(Default)]
 struct Upstream {
@@ -108,6 +122,8 @@ struct Upstream {
     /// Requests wait here until told, where there is somebody to tell them.
     gate: Option<Notify>,
     arrived: Notify,
+    /// How many advices it still answers with a 500.
+    troubles: AtomicUsize,
 }
 
 impl Upstream {
@@ -131,7 +147,12 @@ impl Transport for Upstream {
             .push((call.operation, body.clone()));
         Box::pin(async move {
             self.arrived.notify_one();
-            if call.operation != Operation::CreateOrder {
+            let less = |left: usize| left.checked_sub(1);
+            let is_advice = call.operation != Operation::CreateOrder;
+            if is_advice && self.troubles.fetch_update(ORDER, ORDER, less).is_ok() {
+                return Ok(answer(500, json!({})));
+            }
+            if is_advice {
                 return Ok(answer(202, json!({ "id": body["id"] })));
             }
             if let Some(gate) = &self.gate {
@@ -158,6 +179,7 @@ fn answer(status: u16, body: Value) -> Answer {
 struct Shop {
     store: Arc<FragileStore>,
     upstream: Arc<Upstream>,
+    clock: Arc<WallClock>,
     till: Client,
 }
 
@@ -167,20 +189,32 @@ impl Shop {
     }
 
     async fn on(store: Arc<FragileStore>, upstream: Upstream) -> Shop {
-        let upstream = Arc::new(upstream);
-        let till = client(Arc::clone(&store), Arc::clone(&upstream)).await;
+        Shop::of(store, upstream, Vec::new()).await
+    }
+
+    /// One that was told what was out of order.
+    async fn of(store: Arc<FragileStore>, upstream: Upstream, findings: Vec<Finding>) -> Shop {
+        let (upstream, clock) = (Arc::new(upstream), Arc::<WallClock>::default());
+        let transport = Arc::clone(&upstream);
+        let till = client(Arc::clone(&store), transport, Arc::clone(&clock), findings);
         Shop {
+            till: till.await,
             store,
             upstream,
-            till,
+            clock,
         }
     }
 
     /// The next process, on a store that works again.
     async fn reopened(self) -> Shop {
+        self.reopened_after(Vec::new()).await
+    }
+
+    /// The next process, told what was out of order.
+    async fn reopened_after(self, findings: Vec<Finding>) -> Shop {
         self.till.shutdown(PATIENCE).await;
         self.store.recover();
-        Shop::on(self.store, Upstream::default()).await
+        Shop::of(self.store, Upstream::default(), findings).await
     }
 
     async fn approved(&self) -> Approved<CreateOrderResponse> {
@@ -215,7 +249,14 @@ impl Shop {
     }
 }
 
-async fn client(store: Arc<FragileStore>, upstream: Arc<Upstream>) -> Client {
+async fn client(
+    store: Arc<FragileStore>,
+    upstream: Arc<Upstream>,
+    clock: Arc<WallClock>,
+    findings: Vec<Finding>,
+) -> Client {
+    let (short, long) = (Duration::from_millis(5), Duration::from_millis(20));
+    let policy = RetryPolicy::default().pauses(short, long);
     let schedule = Arc::new(Schedule::default());
     let (worker_orders, orders) = watch::channel(WorkerOrder::Work);
     let (ended, worker_ended) = watch::channel(false);
@@ -223,15 +264,18 @@ async fn client(store: Arc<FragileStore>, upstream: Arc<Upstream>) -> Client {
         ledger: Arc::new(Ledger::start(store, Arc::clone(&schedule)).unwrap()),
         schedule,
         transport: upstream,
-        clock: Arc::new(SystemClock),
+        clock,
         defaults: defaults(),
-        policy: RetryPolicy::default().pauses(Duration::from_millis(5), Duration::from_millis(20)),
+        policy,
         binding: Binding::new("https://host/v2", "1234567", None),
-        link: Arc::new(Link::new(RetryPolicy::default())),
+        link: Arc::new(Link::new(policy)),
         control: Arc::default(),
         answers: Arc::new(InDoubt),
         fail_fast: false,
-        report: RecoveryReport::default(),
+        report: RecoveryReport {
+            findings,
+            ..RecoveryReport::default()
+        },
         runtime: Handle::current(),
         worker_orders,
         worker_ended,
@@ -289,3 +333,5 @@ fn order() -> CreateOrderRequest {
 
 mod approvals;
 mod decisions;
+mod doubts;
+mod jumps;

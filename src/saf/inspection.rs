@@ -40,6 +40,9 @@ pub enum AdviceState {
     InFlight,
     /// The upstream has not yet taken it; it will be sent next in so long.
     Waiting(Duration),
+    /// The upstream has not yet taken it, and nothing is sent: the queue is quarantined until it is
+    /// [adopted](crate::Client::adopt).
+    Held,
     /// The upstream refused it. It is not sent again by itself, and stays for an operator to see.
     Rejected,
     /// The upstream does not offer this advice at all (501). It is not sent again by itself, and stays
@@ -106,6 +109,9 @@ pub enum Standing {
     NotSent,
     /// The upstream said no.
     Declined,
+    /// The upstream said no, as it knows the id from an earlier request, which may have been a copy of
+    /// this one that was sent on the way: look the order up.
+    Duplicate,
     /// The upstream said yes, and waits for a decision.
     Undecided,
     /// A cancellation, and the sender was refunded.
@@ -141,6 +147,7 @@ impl Standing {
             State::Sent => Standing::UnderWay,
             State::NotSent => Standing::NotSent,
             State::Declined => Standing::Declined,
+            State::Duplicate => Standing::Duplicate,
             State::Approved => Standing::Undecided,
             State::Completed => Standing::Completed,
             State::Confirming(_) => Standing::Confirmed,
@@ -185,6 +192,7 @@ impl AdviceRecord {
             Some(Settlement::NotOffered) => AdviceState::NotOffered,
             None => match schedule.position(transaction.request_id) {
                 Some(Position::InFlight) => AdviceState::InFlight,
+                Some(Position::Held) => AdviceState::Held,
                 Some(Position::Waiting(pause)) => AdviceState::Waiting(pause),
                 None => AdviceState::Waiting(Duration::ZERO),
             },
@@ -208,10 +216,10 @@ impl AdviceRecord {
     /// How much it matters that it is where it is.
     #[must_use]
     pub fn severity(&self) -> Severity {
-        let is_refused = matches!(self.state, AdviceState::Rejected | AdviceState::NotOffered);
-        is_refused
-            .then(|| Severity::of_refused(self.operation))
-            .unwrap_or(Severity::Normal)
+        match self.state {
+            AdviceState::Rejected | AdviceState::NotOffered => Severity::of_refused(self.operation),
+            _ => Severity::Normal,
+        }
     }
 
     fn new(transaction: &Transaction, advice: &Advice, state: AdviceState) -> Self {
@@ -255,6 +263,7 @@ impl fmt::Display for AdviceState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             AdviceState::InFlight => f.write_str("being sent"),
+            AdviceState::Held => f.write_str("held until the queue is adopted"),
             AdviceState::Waiting(pause) if pause.is_zero() => f.write_str("next try now"),
             AdviceState::Waiting(pause) => write!(f, "next try in {:.1} s", pause.as_secs_f64()),
             AdviceState::Rejected => f.write_str("rejected"),

@@ -13,11 +13,13 @@
 //! 5. The window has a bound, however many are pending. What waits longest is left out of it first,
 //!    and is looked at again in the next round, which begins at the oldest that was left out.
 //! 6. Nothing here is durable: at open everything pending is due, after a pause of its own.
+//! 7. A schedule that is held is complete, and hands nothing out.
 
 mod ages;
 mod orders;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -52,6 +54,8 @@ pub(crate) enum Discipline {
 pub(crate) struct Schedule {
     discipline: Discipline,
     entries: Mutex<Entries>,
+    /// Whether nothing may be sent for now.
+    is_held: AtomicBool,
     /// Told whenever something may have become due, so that the worker need not poll.
     changed: Notify,
     /// How many advices are pending, for those who wait for none.
@@ -76,6 +80,7 @@ pub(crate) struct Scheduled {
 pub(crate) enum Position {
     Waiting(Duration),
     InFlight,
+    Held,
 }
 
 #[derive(Debug)]
@@ -140,9 +145,24 @@ impl Schedule {
                 backlog_due_at: now,
                 ages: Ages::new(now),
             }),
+            is_held: AtomicBool::new(false),
             changed: Notify::new(),
             pending: watch::Sender::new(0),
         }
+    }
+
+    /// Hands nothing out until it is released.
+    pub(crate) fn hold(&self) {
+        self.is_held.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn release(&self) {
+        self.is_held.store(false, Ordering::Release);
+        self.nudge();
+    }
+
+    fn is_held(&self) -> bool {
+        self.is_held.load(Ordering::Acquire)
     }
 
     /// Begins with a list of so many advices, whose numbers are all below `end`.
@@ -216,6 +236,9 @@ impl Schedule {
 
     /// Hands out the oldest advice that is due, which is in flight from then on.
     pub(crate) fn take_due(&self) -> Option<Scheduled> {
+        if self.is_held() {
+            return None;
+        }
         let mut entries = self.entries();
         entries.promote(Instant::now());
         let (number, request_id) = entries.due.first_key_value().map(|(n, id)| (*n, *id))?;
@@ -273,8 +296,11 @@ impl Schedule {
         self.changed.notify_one();
     }
 
-    /// When the next advice will be due; `None` while there is none.
+    /// When the next advice will be due; `None` while there is none, or all are held.
     pub(crate) fn next_due(&self) -> Option<Instant> {
+        if self.is_held() {
+            return None;
+        }
         let entries = self.entries();
         let now = Instant::now();
         if self.discipline == Discipline::InOrder {
@@ -292,6 +318,9 @@ impl Schedule {
 
     /// Where the advice of `request_id` stands; `None` while nobody has looked at it.
     pub(crate) fn position(&self, request_id: RequestId) -> Option<Position> {
+        if self.is_held() {
+            return Some(Position::Held);
+        }
         let entries = self.entries();
         let entry = entries.all.get(&request_id)?;
         Some(match entry.due_at {

@@ -4,7 +4,8 @@
 //!  Sent ──approved──▶ Approved ──confirm──▶ Confirming ─┐
 //!   │ │                  └──────reverse───▶ Reversing ──┤  the advice: pending ─▶ settled
 //!   │ ├─declined─▶ Declined                    ▲        │
-//!   │ └─not sent─▶ NotSent                     │        │
+//!   │ ├─not sent─▶ NotSent                     │        │
+//!   │ ├─duplicate▶ Duplicate ────reverse──────▶┤        │
 //!   └────────────unknown───────────────────────┘        ┘
 //!
 //!  A cancellation has no confirmation: Approved ──complete──▶ Completed.
@@ -86,6 +87,9 @@ pub(crate) enum State {
     NotSent,
     /// The upstream said no. Final.
     Declined,
+    /// The upstream knows the id from an earlier request, which may have been a copy of this one: it
+    /// waits for a person.
+    Duplicate,
     /// The upstream said yes, and waits for a decision.
     Approved,
     /// A cancellation, and the till has refunded the sender. Final.
@@ -108,6 +112,8 @@ pub(crate) enum Event {
     },
     /// The upstream said no.
     Declined,
+    /// The upstream said that it knows the id already.
+    Duplicate,
     /// The request never left.
     NotSent,
     /// The outcome of the request is unknown: reverse it.
@@ -177,9 +183,12 @@ impl Transaction {
     pub(crate) fn advice(&self) -> Option<&Advice> {
         match &self.state {
             State::Confirming(advice) | State::Reversing(advice) => Some(advice),
-            State::Sent | State::NotSent | State::Declined | State::Approved | State::Completed => {
-                None
-            }
+            State::Sent
+            | State::NotSent
+            | State::Declined
+            | State::Duplicate
+            | State::Approved
+            | State::Completed => None,
         }
     }
 
@@ -192,7 +201,7 @@ impl Transaction {
     pub(crate) fn is_final(&self) -> bool {
         match &self.state {
             State::NotSent | State::Declined | State::Completed => true,
-            State::Sent | State::Approved => false,
+            State::Sent | State::Duplicate | State::Approved => false,
             State::Confirming(advice) | State::Reversing(advice) => {
                 advice.settlement.is_some_and(|end| !end.is_refusal())
             }
@@ -232,6 +241,7 @@ impl Transaction {
                 },
             ) => Ok(Some(self.approved(approval, receipt, identifiers))),
             (S::Sent, E::Declined) => Ok(Some(self.with(S::Declined))),
+            (S::Sent, E::Duplicate) => Ok(Some(self.with(S::Duplicate))),
             (S::Sent, E::NotSent) => Ok(Some(self.with(S::NotSent))),
             (S::Sent, E::Unknown(draft, reason)) => self.reversing(draft, reason).map(Some),
             (S::Approved, E::Confirm(draft, amount)) => self.confirming(draft, amount).map(Some),
@@ -246,6 +256,8 @@ impl Transaction {
             (S::Sent, E::Reverse(draft, reason)) if self.in_doubt => {
                 self.reversing(draft, reason).map(Some)
             }
+            // Only somebody who has looked knows that it was a copy, and not somebody else's request.
+            (S::Duplicate, E::Reverse(draft, reason)) => self.reversing(draft, reason).map(Some),
             (S::Sent | S::Approved, E::Doubted) => Ok(self.marked(self.tender_started, true)),
             // Whatever became of it later, it is repeated, or was final before.
             (_, E::Doubted) => Ok(None),
@@ -276,7 +288,7 @@ impl Transaction {
             }
             (S::Sent, _) => Err(Conflict::StillUnderWay),
             (S::Approved, _) => Err(Conflict::Undecided),
-            (S::Declined, _) => Err(Conflict::Declined),
+            (S::Declined | S::Duplicate, _) => Err(Conflict::Declined),
             (S::NotSent, _) => Err(Conflict::NotSent),
             (S::Completed, _) => Err(Conflict::Completed),
             (S::Confirming(_), _) => Err(Conflict::Confirmed),

@@ -210,7 +210,8 @@ impl Committer {
                     return Err(LedgerError::KnownRequest);
                 }
                 if insistence == Insistence::Wait {
-                    self.contested.check(&transaction)?;
+                    let queued = group.changed.values().map(AsRef::as_ref);
+                    self.contested.check(&transaction, queued)?;
                 }
                 let mut transaction = *transaction;
                 transaction.sequence = self.next.sequence;

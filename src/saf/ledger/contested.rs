@@ -52,16 +52,23 @@ impl Contested {
         }
     }
 
-    /// Refuses a request for an order whose earlier reversal is under way.
-    pub(super) fn check(&self, request: &Transaction) -> Result<(), LedgerError> {
+    /// Refuses a request for an order whose earlier reversal is under way, or is decided on in what is
+    /// `queued` for the same commit.
+    pub(super) fn check<'a>(
+        &self,
+        request: &Transaction,
+        mut queued: impl Iterator<Item = &'a Transaction>,
+    ) -> Result<(), LedgerError> {
         let Some(order) = self.order_of(request) else {
             return Ok(());
         };
-        let earlier = self.reversals.iter().find(|(_, other)| **other == order);
-        earlier.map_or(Ok(()), |(reversed, _)| {
-            Err(LedgerError::EarlierReversalPending {
-                reversed: *reversed,
-            })
+        let durable = self.reversals.iter().find(|(_, other)| **other == order);
+        let earlier = durable.map(|(reversed, _)| *reversed).or_else(|| {
+            let is_it = |one: &&Transaction| is_under_way(one) && self.order_of(one) == Some(order);
+            queued.find(is_it).map(|one| one.request_id)
+        });
+        earlier.map_or(Ok(()), |reversed| {
+            Err(LedgerError::EarlierReversalPending { reversed })
         })
     }
 

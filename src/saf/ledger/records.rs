@@ -15,7 +15,7 @@ const TRANSACTION: &[u8] = b"t";
 /// The lists of transactions. Each transaction is in one of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum List {
-    /// Without an outcome or a decision, in the order in which they began.
+    /// Without an outcome or a decision, or known upstream before they came, in the order in which they began.
     Undecided,
     /// With an advice that is to be sent, in the order of the decisions.
     Pending,

@@ -241,3 +241,15 @@ async fn somebody_in_a_hurry_makes_everything_due() {
     assert_eq!(desk.take().unwrap().number, 0);
     assert_eq!(desk.take().unwrap().number, 1);
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_is_held_is_there_and_not_handed_out_until_it_is_released() {
+    let mut desk = Desk::new();
+    desk.schedule.hold();
+    let id = desk.add();
+    assert!(desk.take().is_none() && desk.schedule.next_due().is_none());
+    assert_eq!(desk.schedule.position(id), Some(Position::Held));
+    assert_eq!(desk.schedule.len(), 1);
+    desk.schedule.release();
+    assert_eq!(desk.take().unwrap().request_id, id);
+}

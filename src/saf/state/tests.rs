@@ -14,22 +14,24 @@ const SETTLEMENTS: [Settlement; 5] = [
 
 /// What follows: the name of the next state, `=` for no change, `!` and the name of the conflict.
 ///
-/// Columns: approved, declined, not sent, unknown, confirm, complete, reverse, attempted, settled.
+/// Columns: approved, declined, not sent, unknown, confirm, complete, reverse, attempted, settled, duplicate, tender
+/// started, doubted, asked.
 #[rustfmt::skip]
-const TABLE: [(&str, [&str; 9]); 13] = [
-    ("sent", ["Approved", "Declined", "NotSent", "Reversing", "!StillUnderWay", "!StillUnderWay", "!StillUnderWay", "!StillUnderWay", "!StillUnderWay"]),
-    ("not sent", ["!NotSent"; 9]),
-    ("declined", ["!Declined"; 9]),
-    ("approved", ["!Undecided", "!Undecided", "!Undecided", "!Undecided", "Confirming", "!NoSuchAdvice", "Reversing", "!Undecided", "!Undecided"]),
-    ("approved cancellation", ["!Undecided", "!Undecided", "!Undecided", "!Undecided", "!NoSuchAdvice", "Completed", "Reversing", "!Undecided", "!Undecided"]),
-    ("completed", ["!Completed", "!Completed", "!Completed", "!Completed", "!Completed", "=", "!Completed", "!Completed", "!Completed"]),
-    ("confirming", ["!Confirmed", "!Confirmed", "!Confirmed", "!Confirmed", "=", "!Confirmed", "!Confirmed", "Confirming", "Confirming"]),
-    ("confirming, repeated", ["!Confirmed", "!Confirmed", "!Confirmed", "!Confirmed", "=", "!Confirmed", "!Confirmed", "Confirming", "Confirming"]),
-    ("confirmation settled", ["!Confirmed", "!Confirmed", "!Confirmed", "!Confirmed", "=", "!Confirmed", "!Confirmed", "!Settled", "!Settled"]),
-    ("reversing", ["!Reversed", "!Reversed", "!Reversed", "=", "!Reversed", "!Reversed", "=", "Reversing", "Reversing"]),
-    ("reversing the unknown", ["!Reversed", "!Reversed", "!Reversed", "=", "!Reversed", "!Reversed", "=", "Reversing", "Reversing"]),
-    ("reversing a cancellation", ["!Reversed", "!Reversed", "!Reversed", "=", "!Reversed", "!Reversed", "=", "Reversing", "Reversing"]),
-    ("reversal settled", ["!Reversed", "!Reversed", "!Reversed", "=", "!Reversed", "!Reversed", "=", "!Settled", "!Settled"]),
+const TABLE: [(&str, [&str; 13]); 14] = [
+    ("sent", ["Approved", "Declined", "NotSent", "Reversing", "!StillUnderWay", "!StillUnderWay", "!StillUnderWay", "!StillUnderWay", "!StillUnderWay", "Duplicate", "!StillUnderWay", "Sent", "="]),
+    ("not sent", ["!NotSent", "!NotSent", "!NotSent", "!NotSent", "!NotSent", "!NotSent", "!NotSent", "!NotSent", "!NotSent", "!NotSent", "!NotSent", "=", "="]),
+    ("declined", ["!Declined", "!Declined", "!Declined", "!Declined", "!Declined", "!Declined", "!Declined", "!Declined", "!Declined", "!Declined", "!Declined", "=", "="]),
+    ("duplicate", ["!Declined", "!Declined", "!Declined", "!Declined", "!Declined", "!Declined", "Reversing", "!Declined", "!Declined", "!Declined", "!Declined", "=", "="]),
+    ("approved", ["!Undecided", "!Undecided", "!Undecided", "!Undecided", "Confirming", "!NoSuchAdvice", "Reversing", "!Undecided", "!Undecided", "!Undecided", "Approved", "Approved", "="]),
+    ("approved cancellation", ["!Undecided", "!Undecided", "!Undecided", "!Undecided", "!NoSuchAdvice", "Completed", "Reversing", "!Undecided", "!Undecided", "!Undecided", "Approved", "Approved", "="]),
+    ("completed", ["!Completed", "!Completed", "!Completed", "!Completed", "!Completed", "=", "!Completed", "!Completed", "!Completed", "!Completed", "!Completed", "=", "="]),
+    ("confirming", ["!Confirmed", "!Confirmed", "!Confirmed", "!Confirmed", "=", "!Confirmed", "!Confirmed", "Confirming", "Confirming", "!Confirmed", "!Confirmed", "=", "="]),
+    ("confirming, repeated", ["!Confirmed", "!Confirmed", "!Confirmed", "!Confirmed", "=", "!Confirmed", "!Confirmed", "Confirming", "Confirming", "!Confirmed", "!Confirmed", "=", "="]),
+    ("confirmation settled", ["!Confirmed", "!Confirmed", "!Confirmed", "!Confirmed", "=", "!Confirmed", "!Confirmed", "!Settled", "!Settled", "!Confirmed", "!Confirmed", "=", "="]),
+    ("reversing", ["!Reversed", "!Reversed", "!Reversed", "=", "!Reversed", "!Reversed", "=", "Reversing", "Reversing", "!Reversed", "!Reversed", "=", "="]),
+    ("reversing the unknown", ["!Reversed", "!Reversed", "!Reversed", "=", "!Reversed", "!Reversed", "=", "Reversing", "Reversing", "!Reversed", "!Reversed", "=", "="]),
+    ("reversing a cancellation", ["!Reversed", "!Reversed", "!Reversed", "=", "!Reversed", "!Reversed", "=", "Reversing", "Reversing", "!Reversed", "!Reversed", "=", "="]),
+    ("reversal settled", ["!Reversed", "!Reversed", "!Reversed", "=", "!Reversed", "!Reversed", "=", "!Settled", "!Settled", "!Reversed", "!Reversed", "=", "="]),
 ];
 
 /// Every transaction that a row speaks of.
@@ -43,6 +45,7 @@ fn transactions(row: &str) -> Vec<Transaction> {
         "sent" => order,
         "not sent" => after(&order, Event::NotSent),
         "declined" => after(&order, Event::Declined),
+        "duplicate" => after(&order, Event::Duplicate),
         "approved" => approved_order,
         "approved cancellation" => cancellation,
         "completed" => after(&cancellation, Event::Complete),
@@ -64,7 +67,7 @@ fn settled_in_each_way(transaction: &Transaction) -> Vec<Transaction> {
 }
 
 /// One event of each kind, in the order of the table's columns.
-fn events() -> [Event; 9] {
+fn events() -> [Event; 13] {
     [
         approved(),
         Event::Declined,
@@ -75,6 +78,10 @@ fn events() -> [Event; 9] {
         reverse(),
         attempted(),
         settled(Settlement::Accepted),
+        Event::Duplicate,
+        Event::TenderStarted,
+        Event::Doubted,
+        Event::Asked,
     ]
 }
 
@@ -119,6 +126,7 @@ fn state_name(transaction: &Transaction) -> &'static str {
         State::Sent => "Sent",
         State::NotSent => "NotSent",
         State::Declined => "Declined",
+        State::Duplicate => "Duplicate",
         State::Approved => "Approved",
         State::Completed => "Completed",
         State::Confirming(_) => "Confirming",
@@ -132,7 +140,13 @@ fn a_transaction_is_final_when_nothing_is_left_to_do_or_to_look_after() {
         let transactions = transactions(row);
         transactions.iter().map(Transaction::is_final).collect()
     };
-    for open in ["sent", "approved", "confirming", "reversing the unknown"] {
+    for open in [
+        "sent",
+        "duplicate",
+        "approved",
+        "confirming",
+        "reversing the unknown",
+    ] {
         assert_eq!(is_final(open), [false], "{open}");
     }
     for done in ["not sent", "declined", "completed"] {
@@ -223,7 +237,7 @@ fn no_life_of_a_transaction_goes_both_ways_or_changes_an_advice() {
         *ends.entry(state_name(&now)).or_default() += 1;
     }
     // The walks reach every state, or they would prove nothing.
-    assert_eq!(ends.len(), 7, "{ends:?}");
+    assert_eq!(ends.len(), 8, "{ends:?}");
 }
 
 /// Identifiers as no program of ours would write them.

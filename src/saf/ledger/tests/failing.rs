@@ -104,3 +104,29 @@ async fn lives_of_four(ledger: &Ledger) -> Vec<Arc<Transaction>> {
     }
     acknowledged
 }
+
+#[tokio::test]
+async fn a_reversal_that_is_decided_on_in_the_same_commit_holds_up_the_next_request_for_its_order()
+{
+    let books = Books::new();
+    let mut first = sent(Operation::RedeemOrder);
+    first.set_receipt(crate::saf::sample::receipt());
+    let id = first.request_id;
+    books.ledger.begin(first, Insistence::Wait).await.unwrap();
+    books.ledger.apply(id, approved()).await.unwrap();
+    let (reversed, begun) = books
+        .in_one_group(|books| {
+            let reversed = books.apply_later(id, reverse());
+            let mut second = sent(Operation::RedeemOrder);
+            second.set_receipt(crate::saf::sample::receipt());
+            let begin = Work::Begin(Box::new(second), Insistence::Wait);
+            (reversed, books.ledger.submit(begin, None).unwrap())
+        })
+        .await;
+    reversed.await.unwrap().unwrap();
+    let second = begun.await.unwrap();
+    assert!(
+        matches!(second, Err(LedgerError::EarlierReversalPending { .. })),
+        "{second:?}"
+    );
+}
