@@ -244,6 +244,10 @@ impl Town {
         thread::sleep(Duration::from_millis(self.random.u64(100..300)));
         self.turns.push(self.log_length());
         self.disk.fail(failing);
+        // A disk that fails for good is noticed, however slow the machine is.
+        if !failing.once {
+            till.begins(FAILED).unwrap();
+        }
         thread::sleep(BAD_WEATHER);
         self.hear(till.killed());
     }

@@ -135,6 +135,15 @@ impl TillProcess {
 
     /// Waits until the till has said `line`; the error is what it said last instead.
     pub(crate) fn says(&mut self, line: &str) -> Result<(), String> {
+        self.says_what(|said| said == line)
+    }
+
+    /// Waits until the till has said something that begins like this.
+    pub(crate) fn begins(&mut self, line: &str) -> Result<(), String> {
+        self.says_what(|said| said.starts_with(line))
+    }
+
+    fn says_what(&mut self, is_it: impl Fn(&str) -> bool) -> Result<(), String> {
         loop {
             let Ok(said) = self.lines.recv_timeout(PATIENCE) else {
                 let last = self.heard.last();
@@ -144,7 +153,7 @@ impl TillProcess {
             if said.starts_with(NOT_OPENED) {
                 return Err(said);
             }
-            if said == line {
+            if is_it(&said) {
                 return Ok(());
             }
         }
