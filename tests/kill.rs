@@ -58,10 +58,10 @@ async fn nothing_acknowledged_is_lost_in_five_kills_at_random_moments() {
 
 /// Run by the continuous integration; here it would take too long.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "slow: 100 rounds"]
-async fn nothing_acknowledged_is_lost_in_a_hundred_kills_at_random_moments() {
-    let audited = Kills::new(100, 4_711).await.audit().await;
-    println!("100 kills: {audited}");
+#[ignore = "slow: 200 rounds"]
+async fn nothing_acknowledged_is_lost_in_two_hundred_kills_at_random_moments() {
+    let audited = Kills::new(200, 4_711).await.audit().await;
+    println!("200 kills: {audited}");
 }
 
 /// A queue whose till was killed many times, and what the till had said.

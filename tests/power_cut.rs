@@ -121,7 +121,7 @@ async fn cut_first_opens(journal: Journal) {
 }
 
 fn cuts() -> u64 {
-    std::env::var(CUTS).map_or(20, |cuts| cuts.parse().unwrap())
+    std::env::var(CUTS).map_or(30, |cuts| cuts.parse().unwrap())
 }
 
 /// An upstream, and a disk with the queue of a till whose power is cut again and again.
