@@ -52,6 +52,8 @@ pub(crate) struct Survey {
     pub(crate) oddities: Vec<Oddity>,
     /// Whose journal this is, as the headers say; a new number where there is none.
     pub(crate) queue: u64,
+    /// Whether a header said whose journal this is.
+    pub(crate) is_queue_known: bool,
     /// The first sequence that counts.
     pub(crate) oldest: u64,
     /// The last sequence that is known to have been durable.
@@ -163,6 +165,7 @@ impl Survey {
             }
         };
         self.queue = header.queue;
+        self.is_queue_known = true;
         if bytes.len() < header.length as usize {
             self.oddities.push(Oddity::Short(name.to_string()));
         }
@@ -201,6 +204,12 @@ impl Survey {
     /// Somebody else knows that everything up to `sequence` was durable.
     pub(crate) fn add_witness(&mut self, sequence: u64) {
         self.proven = self.proven.max(sequence);
+    }
+
+    /// Whether the last frame that was durable is lost, and only somebody else knows of it: nobody
+    /// can tell whether it was the last one.
+    pub(crate) fn has_lost_its_end(&self) -> bool {
+        self.proven > self.marked && !self.whole.contains(self.proven)
     }
 
     /// The sequences that were durable, and whose frames cannot be read as they were written.
