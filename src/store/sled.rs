@@ -162,6 +162,11 @@ impl SledIndex {
         })
     }
 
+    /// Says whose index it is, where that was not known when it was opened.
+    pub(crate) fn belongs_to(&mut self, queue: u64) {
+        self.queue = queue;
+    }
+
     /// What was taken over when it was last flushed; `None` where that cannot be told.
     pub(crate) fn applied(&self) -> Result<Option<Applied>, StoreError> {
         let sealed = self.guarded("read", |db| db.get(APPLIED_KEY))?;

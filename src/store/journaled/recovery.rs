@@ -103,7 +103,7 @@ pub(super) fn recover(settings: JournalSettings) -> Result<(Recovered, Recovery)
         },
         (Witness::Usable(index), false) => {
             let known = testimony(&index, &report.missing);
-            report.has_unknown_losses = known.is_none();
+            report.has_unknown_losses = known.is_none() || survey.has_lost_its_end();
             report.index = IndexFate::Rebuilt("the journal is damaged".to_owned());
             drop(index);
             rebuild(
@@ -150,7 +150,7 @@ enum Witness {
 impl Witness {
     /// Lets the index testify up to where the queue was durable.
     fn ask(found: FoundIndex, survey: &mut Survey) -> Witness {
-        let index = match found {
+        let mut index = match found {
             FoundIndex::Absent => return Witness::None(IndexFate::Made),
             FoundIndex::Unusable(reason) => {
                 return Witness::None(IndexFate::Rebuilt(reason));
@@ -158,8 +158,12 @@ impl Witness {
             FoundIndex::Opened(index) => index,
         };
         let doubt = match index.applied() {
-            Ok(Some(applied)) if applied.queue == survey.queue => {
+            Ok(Some(applied)) if applied.queue == survey.queue || !survey.is_queue_known => {
+                // Where every segment is gone, the index alone knows that there was a queue.
+                survey.queue = applied.queue;
+                survey.is_queue_known = true;
                 survey.add_witness(applied.sequence);
+                index.belongs_to(applied.queue);
                 return Witness::Usable(index);
             }
             Ok(Some(_)) => "it belongs to another queue".to_owned(),
@@ -396,9 +400,11 @@ impl Shared {
         for some in mending.changes.chunks(MENDED_AT_ONCE) {
             self.commit(some)?;
         }
-        match mending.is_needed {
-            true => feeder.retire_all(),
-            false => Ok(()),
+        if mending.is_needed {
+            feeder.retire_all()?;
+            // What is damaged may be the whole of a segment, and so not among those.
+            self.journal.forget_what_is_gone()?;
         }
+        Ok(())
     }
 }
