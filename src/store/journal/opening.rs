@@ -34,6 +34,11 @@ impl JournalSettings {
         self.directory.join(JOURNAL_DIRECTORY)
     }
 
+    /// Where the segment `name` lies.
+    pub(crate) fn segment(&self, name: SegmentName) -> PathBuf {
+        name.in_directory(&self.journal())
+    }
+
     fn audit(&self) -> PathBuf {
         self.directory.join(AUDIT_DIRECTORY)
     }
