@@ -69,6 +69,11 @@ impl Core {
         report: &mut RecoveryReport,
     ) -> Result<(), OpenError> {
         let id = transaction.request_id;
+        if transaction.lacks_receipt() {
+            let lost = Finding::ReceiptLost { request_id: id };
+            // The worst stay last.
+            report.findings.insert(0, lost);
+        }
         match transaction.state {
             State::Sent | State::Approved if report.has_unknown_losses() => {
                 tracing::error!(request_id = %id, "request is in doubt, and waits for a person");
