@@ -37,11 +37,18 @@ pub enum Fate {
 }
 
 /// An advice that reached the upstream.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone)]
 pub struct Heard {
     pub request_id: String,
     pub operation: Operation,
     pub body: Vec<u8>,
+}
+
+impl std::fmt::Debug for Heard {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let length = self.body.len();
+        write!(f, "{} {} ({length} bytes)", self.operation, self.request_id)
+    }
 }
 
 /// The upstream, and what it hears.

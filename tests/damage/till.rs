@@ -57,6 +57,7 @@ fn tell_findings(report: &RecoveryReport) {
     for finding in &report.findings {
         match finding {
             Finding::Lost { request_id } => say(format_args!("lost {request_id}")),
+            Finding::ReceiptLost { request_id } => say(format_args!("no-receipt {request_id}")),
             Finding::LostUnknown => say("lost-unknown"),
             other => say(format_args!("found {other}")),
         }

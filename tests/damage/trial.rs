@@ -5,7 +5,9 @@ use std::io::{Read, Seek};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use crate::pristine::{Fate, Heard, Pristine, Upstream, copy_of};
 use crate::till::{PROXY, QUEUE, SAYS};
@@ -37,6 +39,16 @@ impl Said {
     fn ids(&self, what: &str) -> HashSet<String> {
         let ids = self.all(what).filter_map(|line| line.split(' ').next());
         ids.map(str::to_owned).collect()
+    }
+
+    /// The undecided requests whose receipts are gone without a word. Those in doubt may never have had one.
+    fn receipts_lost_in_silence(&self) -> impl Iterator<Item = &str> {
+        let named = self.ids("no-receipt");
+        let is_silent = !self.has_said("lost-unknown");
+        let without = self
+            .all("undecided")
+            .filter_map(|said| said.strip_suffix(" false"));
+        without.filter(move |id| is_silent && !named.contains(*id))
     }
 
     fn has_said(&self, line: &str) -> bool {
@@ -85,7 +97,11 @@ pub fn run(pristine: &Pristine, upstream: &Upstream, seed: u64) -> Outcome {
     Outcome {
         wound,
         reported: verdict.reported,
-        has_found: first.all("found").next().is_some(),
+        has_found: first
+            .all("found")
+            .chain(first.all("no-receipt"))
+            .next()
+            .is_some(),
         is_unknown: first.has_said("lost-unknown"),
         is_aborted,
         longest_open: first.took.max(again.took),
@@ -127,6 +143,11 @@ impl Verdict {
                     verdict.broken.push(silent);
                 }
             }
+        }
+        for id in said.receipts_lost_in_silence() {
+            verdict
+                .broken
+                .push(format!("the receipt of {id} is lost in silence"));
         }
         for id in by_request.keys() {
             verdict.broken.push(format!("nobody ever asked for {id}"));
