@@ -3,10 +3,15 @@
 //!
 //! ```sh
 //! cargo bench --bench durability
+//! cargo bench --bench durability -- 100000
 //! ```
 //!
-//! The upstream is down while decisions are measured, so that nothing but the queue is at work. What
-//! is printed are medians and their ratio; only the ratio is worth comparing between machines.
+//! 1. The argument is how many advices are pending in the second half; 10,000 unless given.
+//! 2. The upstream answers no advice while decisions are measured, so that nothing but the queue is
+//!    at work.
+//! 3. What is printed are medians and their ratio; only the ratio is worth comparing between
+//!    machines. The bare append is measured right before and right behind each measurement, for as
+//!    many bytes as the journal wrote for a decision.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 #![allow(
@@ -14,64 +19,156 @@
     reason = "a measurement needs the real clock"
 )]
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use money_transfer_retailer::model::{
     CreateOrderRequest, CreateOrderResponse, Institution, Merchant, MerchantName, Money,
     Originator, PersonalDetails,
 };
-use money_transfer_retailer::simulator::Simulator;
-use money_transfer_retailer::{Approved, Client, Credentials, RetryPolicy};
+use money_transfer_retailer::simulator::{Fault, Operation, Rule, Simulator};
+use money_transfer_retailer::{Approved, Client, Credentials, OrderOutcome, RetryPolicy};
 
 const DECISIONS: usize = 640;
 
-/// About as long as the record of a confirmed transaction.
-const RECORD_BYTES: usize = 1_200;
+/// How many sales are under way at once while the queue is filled.
+const FILLERS: usize = 32;
 
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
 async fn main() {
     let place = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
-    let baseline = bare_append_and_sync(place.path());
-    println!("bare append + fdatasync of {RECORD_BYTES} bytes: median {baseline:?}");
-    for callers in [1, 64] {
-        let queue = place.path().join(format!("queue-{callers}"));
-        let confirm = confirmations(&queue, callers).await;
-        let ratio = confirm.as_secs_f64() / baseline.as_secs_f64();
-        println!("confirm(), {callers} callers: {confirm:?} each, {ratio:.2} x the bare append");
+    let pending = std::env::args().find_map(|argument| argument.parse().ok());
+    let mut shop = Shop::open(place.path()).await;
+    shop.measure(1).await;
+    shop.measure(64).await;
+    shop.fill(pending.unwrap_or(10_000)).await;
+    shop.measure(1).await;
+    shop.measure(64).await;
+    shop.reopen().await;
+}
+
+/// A till, its upstream, and the place of its queue.
+struct Shop {
+    upstream: Simulator,
+    till: Client,
+    place: PathBuf,
+    pending: usize,
+    bytes_of_a_decision: usize,
+}
+
+impl Shop {
+    async fn open(place: &Path) -> Shop {
+        let upstream = Simulator::start().await.unwrap();
+        let confirmations = Rule::on(Operation::ConfirmPayment).always();
+        upstream.inject(confirmations.fault(Fault::Hang));
+        let mut shop = Shop {
+            till: till(&upstream.base_url(), &place.join("queue")).await,
+            upstream,
+            place: place.to_owned(),
+            pending: 0,
+            bytes_of_a_decision: 0,
+        };
+        let orders = shop.approved(DECISIONS).await;
+        let before = shop.used_bytes();
+        confirmations_by(orders, 1).await;
+        shop.pending = DECISIONS;
+        let written = usize::try_from(shop.used_bytes() - before).unwrap();
+        shop.bytes_of_a_decision = written / DECISIONS;
+        shop
+    }
+
+    /// Measures the decisions of so many callers, and prints what they took.
+    async fn measure(&mut self, callers: usize) {
+        let orders = self.approved(DECISIONS).await;
+        let before = self.bare_append_and_sync();
+        let confirm = confirmations_by(orders, callers).await;
+        let bare = (before + self.bare_append_and_sync()) / 2;
+        println!(
+            "{} pending, {callers} callers: confirm() {confirm:?} each, bare append of {} bytes {bare:?}: {:.2} x",
+            self.pending,
+            self.bytes_of_a_decision,
+            confirm.as_secs_f64() / bare.as_secs_f64(),
+        );
+        self.pending += DECISIONS;
+    }
+
+    async fn fill(&mut self, pending: usize) {
+        while self.pending < pending {
+            let count = DECISIONS.min(pending - self.pending);
+            confirmations_by(self.approved(count).await, FILLERS).await;
+            self.pending += count;
+        }
+        let bytes = self.used_bytes() / self.pending as u64;
+        println!("{} pending: {bytes} bytes of journal each", self.pending);
+    }
+
+    async fn approved(&self, count: usize) -> Vec<Approved<CreateOrderResponse>> {
+        let mut sales = tokio::task::JoinSet::new();
+        let mut orders = Vec::new();
+        for _ in 0..count {
+            let till = self.till.clone();
+            sales.spawn(async move { till.create_order(order()).await.unwrap() });
+            if sales.len() >= FILLERS {
+                let outcome = sales.join_next().await.unwrap().unwrap();
+                orders.extend(outcome.approved());
+            }
+        }
+        let rest = sales.join_all().await.into_iter();
+        orders.extend(rest.filter_map(OrderOutcome::approved));
+        assert_eq!(orders.len(), count, "the simulator approves");
+        orders
+    }
+
+    async fn reopen(self) {
+        self.till.shutdown(Duration::ZERO).await;
+        let start = Instant::now();
+        let till = till(&self.upstream.base_url(), &self.place.join("queue")).await;
+        println!(
+            "{} pending: reopened in {:?}",
+            self.pending,
+            start.elapsed()
+        );
+        drop(till);
+    }
+
+    /// How much of the journal's segments is not zero any more.
+    fn used_bytes(&self) -> u64 {
+        let segments = fs::read_dir(self.place.join("queue/journal")).unwrap();
+        let used = segments.map(|segment| {
+            let bytes = fs::read(segment.unwrap().path()).unwrap();
+            let last = bytes.iter().rposition(|byte| *byte != 0);
+            last.map_or(0, |last| last as u64 + 1)
+        });
+        used.sum()
+    }
+
+    fn bare_append_and_sync(&self) -> Duration {
+        let mut file = File::create(self.place.join("bare")).unwrap();
+        let bytes = vec![b'x'; self.bytes_of_a_decision];
+        let mut times: Vec<Duration> = (0..DECISIONS)
+            .map(|_| {
+                let start = Instant::now();
+                file.write_all(&bytes).unwrap();
+                file.sync_data().unwrap();
+                start.elapsed()
+            })
+            .collect();
+        median(&mut times)
     }
 }
 
-fn bare_append_and_sync(directory: &Path) -> Duration {
-    let mut file = File::create(directory.join("baseline")).unwrap();
-    let record = vec![b'x'; RECORD_BYTES];
-    let mut times: Vec<Duration> = (0..DECISIONS)
-        .map(|_| {
-            let start = Instant::now();
-            file.write_all(&record).unwrap();
-            file.sync_data().unwrap();
-            start.elapsed()
-        })
-        .collect();
+fn median(times: &mut [Duration]) -> Duration {
     times.sort();
     times[times.len() / 2]
 }
 
 /// For one caller the median of its decisions, for many the time per decision of all.
-async fn confirmations(queue: &Path, callers: usize) -> Duration {
-    let upstream = Simulator::start().await.unwrap();
-    let till = till(&upstream.base_url(), queue).await;
-    let mut orders = Vec::new();
-    for _ in 0..DECISIONS {
-        let outcome = till.create_order(order()).await.unwrap();
-        orders.push(outcome.approved().expect("the simulator approves"));
-    }
-    upstream.go_down().await.unwrap();
-    let shares = shares_of(orders, callers);
+async fn confirmations_by(orders: Vec<Approved<CreateOrderResponse>>, callers: usize) -> Duration {
+    let count = u32::try_from(orders.len()).unwrap();
     let start = Instant::now();
-    let tasks: Vec<_> = shares
+    let tasks: Vec<_> = shares_of(orders, callers)
         .into_iter()
         .map(|share| tokio::spawn(decide(share)))
         .collect();
@@ -79,17 +176,19 @@ async fn confirmations(queue: &Path, callers: usize) -> Duration {
     for task in tasks {
         times.extend(task.await.unwrap());
     }
-    let all = start.elapsed();
-    times.sort();
     match callers {
-        1 => times[times.len() / 2],
-        _ => all / u32::try_from(DECISIONS).unwrap(),
+        1 => median(&mut times),
+        _ => start.elapsed() / count,
     }
 }
 
-fn shares_of<T>(mut all: Vec<T>, count: usize) -> Vec<Vec<T>> {
-    let size = all.len() / count;
-    (0..count).map(|_| all.drain(..size).collect()).collect()
+/// All of `all`, in `count` shares that differ by one at the most.
+fn shares_of<T>(all: Vec<T>, count: usize) -> Vec<Vec<T>> {
+    let mut shares: Vec<Vec<T>> = (0..count).map(|_| Vec::new()).collect();
+    for (index, one) in all.into_iter().enumerate() {
+        shares[index % count].push(one);
+    }
+    shares
 }
 
 async fn decide(orders: Vec<Approved<CreateOrderResponse>>) -> Vec<Duration> {

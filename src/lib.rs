@@ -19,6 +19,6 @@ pub use client::{
 pub use model::{AdviceId, Operation, RequestId};
 pub use saf::{
     AdviceRecord, AdviceState, Attempt, AttemptOutcome, Conflict, DamagedRecord, Finding, Receipt,
-    RetryPolicy, RetryPolicyError, Standing, TillReference, TransactionRecord,
+    RetryPolicy, RetryPolicyError, Severity, Standing, TillReference, TransactionRecord,
 };
 pub use store::{ReceiptKey, StoreError};

@@ -45,15 +45,16 @@ impl<'a> Advices<'a> {
         self.list(|transaction| AdviceRecord::pending(transaction, &self.core.schedule))
     }
 
-    /// The advices that the upstream refused, oldest first; the first 1,000 of them.
+    /// The advices that the upstream refused or does not offer, oldest first; the first 1,000 of them.
     ///
-    /// They are not sent again by themselves, and stay until somebody has looked at them. A
-    /// rejected confirmation is money that was taken for an order that does not stand.
+    /// They are not sent again by themselves, and stay until somebody has looked at them;
+    /// [`severity`](AdviceRecord::severity) says how urgent that is. A rejected confirmation is money that
+    /// was taken, or paid out, for what does not stand.
     ///
     /// # Errors
     /// As for [`pending`](Advices::pending).
     pub fn rejected(&self) -> Result<Vec<AdviceRecord>, DecisionError> {
-        self.list(AdviceRecord::rejected)
+        self.list(|transaction| AdviceRecord::rejected(transaction, &self.core.schedule))
     }
 
     /// Waits until nothing is pending any more, for as long as `deadline`.

@@ -346,7 +346,7 @@ impl ClientBuilder {
 
 impl Core {
     /// Takes up what an earlier process left, if that is ours.
-    async fn begin(&mut self) -> Result<(), OpenError> {
+    pub(super) async fn begin(&mut self) -> Result<(), OpenError> {
         let mut report = std::mem::take(&mut self.report);
         for finding in &report.findings {
             tracing::warn!(%finding, "the queue was not as it should be");
@@ -363,7 +363,7 @@ impl Core {
         Ok(())
     }
 
-    fn start_worker(
+    pub(super) fn start_worker(
         &self,
         timeout: Duration,
         orders: watch::Receiver<WorkerOrder>,

@@ -108,8 +108,8 @@ pub enum RequestError {
         /// What the JSON library says.
         source: serde_json::Error,
     },
-    /// A request of another kind, or for another amount, has this id. Nothing was sent: use a fresh id
-    /// for a new request.
+    /// A request of another kind, for another amount or for another order has this id. Nothing was
+    /// sent: use a fresh id for a new request.
     #[error("{operation} {request_id} has the id of a different request, and was not sent")]
     KnownRequest {
         /// The operation.
@@ -163,7 +163,8 @@ pub enum RequestError {
         source: StoreError,
     },
     /// The request was sent, but its outcome could not be made durable. Take no tender: it is
-    /// reversed, or listed as undecided, when the queue is opened again.
+    /// reversed as soon as a full disk has room again; after any other failure it is reversed, or
+    /// listed as undecided, when the queue is opened again.
     #[error("the outcome of {operation} {request_id} could not be stored: take no tender")]
     OutcomeNotStored {
         /// The operation.

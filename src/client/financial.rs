@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 use tokio::sync::oneshot;
+use tokio::time::sleep;
 
 use super::{Approved, Client, Core, OrderOutcome, RequestError, Unknown, WorkerOrder};
 use crate::api::outcome::{ApprovalMessage, RequestOutcome, of_request};
@@ -161,10 +162,12 @@ impl<Q: FinancialRequest> Exchange<Q> {
         let core = &client.core;
         let id = transaction.request_id;
         let amount = transaction.amount.clone();
-        match core.ledger.begin(transaction, client.insistence).await {
-            Ok(_) => {}
-            Err(LedgerError::KnownRequest) => return client.earlier::<Q>(id, amount),
-            Err(error) => return Err(not_journaled(error, Q::OPERATION, id)),
+        if let Err(error) = core.ledger.begin(transaction, client.insistence).await {
+            // It may be known, and refused for another reason: a known one needs no room on the disk.
+            let Ok(known) = core.ledger.apply(id, Event::Asked).await else {
+                return Err(not_journaled(error, Q::OPERATION, id));
+            };
+            return client.earlier::<Q>(&known, amount, redeem_ref);
         }
         let unfinished = Unfinished {
             core: Arc::clone(core),
@@ -199,25 +202,22 @@ impl Client {
     /// What became of the request that has this id already.
     fn earlier<Q: FinancialRequest>(
         &self,
-        request_id: RequestId,
+        known: &Transaction,
         amount: Option<Money>,
+        redeem_ref: Option<Sensitive>,
     ) -> Result<Handover<Q::Response>, RequestError> {
-        let operation = Q::OPERATION;
-        let known = self.core.ledger.transaction(request_id);
-        let known = known.map_err(|error| not_journaled(error, operation, request_id))?;
-        match known {
-            Some(known) if known.operation == operation && known.amount == amount => {
-                let record = TransactionRecord::new(known, &self.core.schedule);
-                Ok(Handover::new(
-                    &self.core,
-                    OrderOutcome::Earlier(Box::new(record)),
-                ))
-            }
-            _ => Err(RequestError::KnownRequest {
-                operation,
-                request_id,
-            }),
+        let is_same = known.operation == Q::OPERATION
+            && known.amount == amount
+            && redeem_ref.is_none_or(|reference| is_about(known, reference));
+        if !is_same {
+            return Err(RequestError::KnownRequest {
+                operation: Q::OPERATION,
+                request_id: known.request_id,
+            });
         }
+        let record = TransactionRecord::new(known.clone(), &self.core.schedule);
+        let outcome = OrderOutcome::Earlier(Box::new(record));
+        Ok(Handover::new(&self.core, outcome))
     }
 
     async fn approved<R: ApprovalMessage>(
@@ -240,9 +240,20 @@ impl Client {
     }
 }
 
+/// Whether `known` is about the order of `reference`, as far as that can still be told.
+fn is_about(known: &Transaction, reference: Sensitive) -> bool {
+    match &known.receipt.order_redeem_ref {
+        Some(kept) => *kept == reference,
+        None => {
+            known.masked_redeem_ref == Receipt::with_redeem_ref(Some(reference)).masked_redeem_ref()
+        }
+    }
+}
+
 /// What the till may have to print after a restart.
 fn receipt_of<R: ApprovalMessage>(response: &R, requested_ref: Option<Sensitive>) -> Receipt {
-    let reference = response.redeem_ref().cloned().or(requested_ref);
+    // By the reference that was asked with, a later request for the same order is known.
+    let reference = requested_ref.or_else(|| response.redeem_ref().cloned());
     let mut receipt = Receipt::with_redeem_ref(reference);
     receipt.order_redeem_ref_alt = response.redeem_ref_alt().cloned();
     receipt.slip_data = response.header().slip_data.cloned();
@@ -278,6 +289,27 @@ impl Core {
     }
 }
 
+impl Core {
+    /// Applies `event` with nobody waiting for it. A full disk is waited out, for as long as the client
+    /// lives; the next open does the rest.
+    fn decide_by_itself(self: &Arc<Self>, id: RequestId, event: Event) {
+        // Not in a task: the runtime may be about to end.
+        self.ledger.apply_detached(id, event.clone());
+        let (core, policy) = (Arc::downgrade(self), self.policy);
+        self.runtime.spawn(async move {
+            for attempt in 1.. {
+                // Held no longer than this: the last client that is dropped ends everything.
+                let Some(core) = core.upgrade() else { return };
+                match core.ledger.apply(id, event.clone()).await {
+                    Err(LedgerError::Store(error)) if error.nothing_was_written() => drop(core),
+                    _ => return,
+                }
+                sleep(policy.pause_after(attempt)).await;
+            }
+        });
+    }
+}
+
 /// A journaled request whose outcome is not stored yet. Dropped as it is, by a panic or with the
 /// runtime, the outcome is unknown, and the request is reversed.
 struct Unfinished {
@@ -299,7 +331,7 @@ impl Drop for Unfinished {
             return;
         }
         let event = Event::Unknown(self.core.draft(), ReversalReason::Timeout);
-        self.core.ledger.apply_detached(self.id, event);
+        self.core.decide_by_itself(self.id, event);
     }
 }
 
@@ -327,9 +359,7 @@ impl<R> Drop for Handover<R> {
         if let Some(OrderOutcome::Approved(approved)) = &self.outcome {
             let reason = ReversalReason::Cancelled;
             let event = Event::Reverse(self.core.draft(), reason);
-            self.core
-                .ledger
-                .apply_detached(approved.request_id(), event);
+            self.core.decide_by_itself(approved.request_id(), event);
         }
     }
 }

@@ -55,6 +55,15 @@ pub(crate) enum Settlement {
     ArrivedEarlier,
     /// The upstream refused it. It stays in the queue for an operator to see.
     Rejected,
+    /// The upstream does not offer it (501). It stays in the queue for an operator to see.
+    NotOffered,
+}
+
+impl Settlement {
+    /// Whether the upstream did not take it, so that somebody has to look after it.
+    pub(crate) fn is_refusal(self) -> bool {
+        matches!(self, Settlement::Rejected | Settlement::NotOffered)
+    }
 }
 
 /// One sending of an advice.

@@ -20,7 +20,7 @@ use super::clock::Clock;
 use super::schedule::Scheduled;
 use super::verdict::{Circumstances, Verdict, judge, judge_lookup};
 use super::{
-    Advice, Attempt, AttemptOutcome, Event, Ledger, LedgerError, Schedule, Settlement, Transaction,
+    Advice, Attempt, AttemptOutcome, Event, Ledger, LedgerError, Schedule, Severity, Transaction,
 };
 use crate::api::outcome::{AdviceOutcome, QueryOutcome, of_advice, of_query};
 use crate::api::{Call, Transport};
@@ -330,8 +330,9 @@ fn report(transaction: &Transaction, advice: &Advice, verdict: Verdict, attempt:
     let (request_id, advice_id) = (transaction.request_id, advice.id);
     let (operation, status) = (advice.operation, attempt.status);
     match verdict {
-        Verdict::Settle(Settlement::Rejected) => {
-            tracing::error!(%request_id, %advice_id, %operation, ?status, "advice rejected");
+        Verdict::Settle(settlement) if settlement.is_refusal() => {
+            let severity = Severity::of_refused(operation);
+            tracing::error!(%request_id, %advice_id, %operation, ?status, ?settlement, %severity, "advice rejected");
         }
         Verdict::Settle(settlement) => {
             tracing::info!(%request_id, %advice_id, %operation, ?settlement, "advice settled");

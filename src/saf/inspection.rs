@@ -42,12 +42,30 @@ pub enum AdviceState {
     Waiting(Duration),
     /// The upstream refused it. It is not sent again by itself, and stays for an operator to see.
     Rejected,
+    /// The upstream does not offer this advice at all (501). It is not sent again by itself, and stays
+    /// for an operator to see: whether the request stands is for the provider to say.
+    NotOffered,
     /// The upstream took it.
     Accepted,
     /// Inferred: the request never arrived, so that there was nothing to reverse.
     NothingToReverse,
     /// Inferred: an earlier attempt had arrived, and its answer was lost.
     ArrivedEarlier,
+}
+
+/// How much it matters that an advice is where it is; the worst is the greatest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Severity {
+    /// It is being sent, or the upstream has it.
+    Normal,
+    /// A refused reversal: what was to be undone may stand upstream.
+    Attention,
+    /// A refused confirmation of an order: the customer paid for what may not stand.
+    CustomerPaid,
+    /// A refused confirmation of a redemption: money was paid out that the upstream does not count as
+    /// paid. A financial exception, which only a person can settle, and never a reversal.
+    FinancialException,
 }
 
 /// A financial request, and what became of it.
@@ -151,6 +169,7 @@ impl AdviceRecord {
             Some(Settlement::NothingToReverse) => AdviceState::NothingToReverse,
             Some(Settlement::ArrivedEarlier) => AdviceState::ArrivedEarlier,
             Some(Settlement::Rejected) => AdviceState::Rejected,
+            Some(Settlement::NotOffered) => AdviceState::NotOffered,
             None => match schedule.position(transaction.request_id) {
                 Some(Position::InFlight) => AdviceState::InFlight,
                 Some(Position::Waiting(pause)) => AdviceState::Waiting(pause),
@@ -161,10 +180,19 @@ impl AdviceRecord {
     }
 
     /// The advice of `transaction`, if the upstream refused it.
-    pub(crate) fn rejected(transaction: &Transaction) -> Option<Self> {
+    pub(crate) fn rejected(transaction: &Transaction, schedule: &Schedule) -> Option<Self> {
         let advice = transaction.advice()?;
-        let rejected = advice.settlement == Some(Settlement::Rejected);
-        rejected.then(|| Self::new(transaction, advice, AdviceState::Rejected))
+        let is_refused = advice.settlement.is_some_and(Settlement::is_refusal);
+        is_refused.then(|| Self::any(transaction, advice, schedule))
+    }
+
+    /// How much it matters that it is where it is.
+    #[must_use]
+    pub fn severity(&self) -> Severity {
+        let is_refused = matches!(self.state, AdviceState::Rejected | AdviceState::NotOffered);
+        is_refused
+            .then(|| Severity::of_refused(self.operation))
+            .unwrap_or(Severity::Normal)
     }
 
     fn new(transaction: &Transaction, advice: &Advice, state: AdviceState) -> Self {
@@ -182,6 +210,28 @@ impl AdviceRecord {
     }
 }
 
+impl Severity {
+    /// How much it matters that the upstream does not take an advice of this kind.
+    pub(crate) fn of_refused(operation: Operation) -> Severity {
+        match operation {
+            Operation::ConfirmRedeem => Severity::FinancialException,
+            Operation::ConfirmPayment => Severity::CustomerPaid,
+            _ => Severity::Attention,
+        }
+    }
+}
+
+impl fmt::Display for Severity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Severity::Normal => "normal",
+            Severity::Attention => "needs attention",
+            Severity::CustomerPaid => "the customer paid",
+            Severity::FinancialException => "financial exception",
+        })
+    }
+}
+
 impl fmt::Display for AdviceState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -189,6 +239,7 @@ impl fmt::Display for AdviceState {
             AdviceState::Waiting(pause) if pause.is_zero() => f.write_str("next try now"),
             AdviceState::Waiting(pause) => write!(f, "next try in {:.1} s", pause.as_secs_f64()),
             AdviceState::Rejected => f.write_str("rejected"),
+            AdviceState::NotOffered => f.write_str("not offered by the upstream"),
             AdviceState::Accepted => f.write_str("accepted"),
             AdviceState::NothingToReverse => f.write_str("nothing to reverse"),
             AdviceState::ArrivedEarlier => f.write_str("arrived earlier"),

@@ -14,14 +14,18 @@
 //! 4. A batch whose commit fails changes nothing here; each caller learns that the outcome is
 //!    unknown, and nothing is acknowledged any more: not what could contradict it, and not a repeat
 //!    of what can be read but may not be durable.
-//! 5. An order whose reversal is under way is not asked for again, unless somebody insists.
-//! 6. The number of final transactions that are kept is bounded; open ones are never dropped.
+//! 5. The committer reads nothing: what it decides on is in its memory, or was read by who asks. It
+//!    never waits for the store's index.
+//! 6. An order whose reversal is under way is not asked for again, unless somebody insists.
+//! 7. The number of final transactions that are kept is bounded; open ones are never dropped.
 
+mod committer;
 mod contested;
+mod recent;
 mod records;
 
-use std::collections::HashMap;
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 
@@ -30,27 +34,17 @@ use tokio::sync::oneshot;
 
 use super::{Conflict, Event, Schedule, Transaction};
 use crate::model::RequestId;
-use crate::store::{Batch, Kept, Store, StoreError, open_record, seal_record};
-use contested::Contested;
+use crate::store::{Store, StoreError, open_record};
+use committer::Committer;
+use recent::{Recent, Seen};
 pub(super) use records::request_of;
-use records::{
-    BINDING, HISTORIC, OPEN, behind_in, check_size, first_number, keep_receipt, list, list_key,
-    listing, load, next_number, sweep_vault, transaction_key,
-};
-
-/// How many callers one commit serves at the most.
-const GROUP: usize = 256;
-
-/// How long the batch of a commit grows before it is closed: it has to fit into a segment.
-const GROUP_BYTES: usize = 1024 * 1024;
+use records::{BINDING, HISTORIC, OPEN, list, load};
 
 /// How many final transactions are kept, so that a late decision on one is understood.
 const HISTORY: u64 = 10_000;
 
-/// How much longer the record of a new request may become: by the identifiers of the response, by
-/// those again in the body of its advice, twice as long for being escaped, and by a full log of long
-/// errors. An advice that could not be stored could never be sent.
-const GROWTH_BYTES: usize = 80 * 1024;
+/// How many more there may be before they are dropped together.
+const HISTORY_SLACK: u64 = 64;
 
 /// The ledger: a handle on the committer thread, and reads of what is durable.
 pub(crate) struct Ledger {
@@ -61,7 +55,22 @@ pub(crate) struct Ledger {
 struct Shared {
     jobs: Sender<Job>,
     store: Arc<dyn Store>,
+    memory: Arc<Memory>,
     committer: JoinHandle<()>,
+}
+
+/// What the committer lets everybody see.
+#[derive(Default)]
+struct Memory {
+    recent: Mutex<Recent>,
+    /// How many final transactions there are beyond those that are kept.
+    excess: AtomicUsize,
+}
+
+impl Memory {
+    fn recent(&self) -> MutexGuard<'_, Recent> {
+        self.recent.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// Why the ledger did not do what was asked.
@@ -105,12 +114,15 @@ type Reply = Result<Arc<Transaction>, LedgerError>;
 enum Job {
     Decide {
         work: Work,
+        seen: Option<Seen>,
         reply: oneshot::Sender<Reply>,
     },
     Bind {
         digest: Vec<u8>,
         reply: oneshot::Sender<Result<(), LedgerError>>,
     },
+    /// Lets these of the final transactions go, by the keys that list them.
+    Forget(Vec<Vec<u8>>),
 }
 
 /// Whether a request may be made while the reversal of an earlier one for its order is under way.
@@ -125,6 +137,15 @@ enum Work {
     Apply(RequestId, Box<Event>),
 }
 
+impl Work {
+    fn request_id(&self) -> RequestId {
+        match self {
+            Work::Begin(transaction, _) => transaction.request_id,
+            Work::Apply(id, _) => *id,
+        }
+    }
+}
+
 impl Ledger {
     /// Starts the committer on `store`; new pending advices go to `schedule`.
     pub(crate) fn start(
@@ -132,7 +153,8 @@ impl Ledger {
         schedule: Arc<Schedule>,
     ) -> Result<Ledger, StoreError> {
         let (jobs, waiting) = channel();
-        let committer = Committer::new(Arc::clone(&store), schedule)?;
+        let memory = Arc::new(Memory::default());
+        let committer = Committer::new(Arc::clone(&store), Arc::clone(&memory), schedule)?;
         let runtime = Handle::try_current().ok();
         let committer = thread::Builder::new()
             .name("money-transfer-committer".to_owned())
@@ -148,6 +170,7 @@ impl Ledger {
             shared: Mutex::new(Some(Shared {
                 jobs,
                 store,
+                memory,
                 committer,
             })),
         })
@@ -185,18 +208,81 @@ impl Ledger {
     /// Like [`apply`](Ledger::apply) for a caller that cannot wait and has nobody to tell.
     pub(crate) fn apply_detached(&self, id: RequestId, event: Event) {
         // A closed ledger leaves the transaction as it is: listed as undecided at the next open.
-        drop(self.submit(Work::Apply(id, Box::new(event))));
+        drop(self.submit(Work::Apply(id, Box::new(event)), None));
     }
 
     async fn ask(&self, work: Work) -> Reply {
-        let reply = self.submit(work)?;
-        reply.await.unwrap_or(Err(LedgerError::Closed))
+        let seen = self.look_at(work.request_id()).await?;
+        let answer = self.submit(work, Some(seen))?;
+        let reply = answer.await.unwrap_or(Err(LedgerError::Closed));
+        if reply
+            .as_ref()
+            .is_ok_and(|transaction| transaction.is_final())
+        {
+            self.forget_oldest().await;
+        }
+        reply
     }
 
-    fn submit(&self, work: Work) -> Result<oneshot::Receiver<Reply>, LedgerError> {
+    fn submit(
+        &self,
+        work: Work,
+        seen: Option<Seen>,
+    ) -> Result<oneshot::Receiver<Reply>, LedgerError> {
         let (reply, answer) = oneshot::channel();
-        self.send(Job::Decide { work, reply })?;
+        self.send(Job::Decide { work, seen, reply })?;
         Ok(answer)
+    }
+
+    /// What is known of `id`: it is asked here, so that the committer does not have to wait for it.
+    async fn look_at(&self, id: RequestId) -> Result<Seen, LedgerError> {
+        let memory = self.memory()?;
+        let (changes, transaction) = {
+            let recent = memory.recent();
+            (recent.count(), recent.get(id))
+        };
+        let transaction = match transaction {
+            Some(recent) => Some(recent),
+            None => self.read(move |store| load(store, id)).await?.map(Arc::new),
+        };
+        Ok(Seen {
+            transaction,
+            changes,
+        })
+    }
+
+    /// Lets the oldest final transactions go, if there are more than are kept.
+    async fn forget_oldest(&self) {
+        let excess = match self.memory() {
+            Ok(memory) => memory.excess.swap(0, Ordering::Relaxed),
+            Err(_) => 0,
+        };
+        if excess == 0 {
+            return;
+        }
+        let oldest = self.read(move |store| store.page(HISTORIC, None, excess));
+        let forgotten = oldest.await.and_then(|oldest| {
+            let keys = oldest.into_iter().map(|(key, _)| key);
+            self.send(Job::Forget(keys.collect()))
+        });
+        if let Err(error) = forgotten {
+            // The next one that ends tries again.
+            tracing::warn!(%error, "the oldest settled transactions stay for now");
+        }
+    }
+
+    /// Reads where a read may wait.
+    async fn read<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&dyn Store) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, LedgerError> {
+        let store = self.store()?;
+        let reading = tokio::task::spawn_blocking(move || read(&*store));
+        match reading.await {
+            Ok(found) => Ok(found?),
+            // The runtime is being shut down.
+            Err(_) => Err(LedgerError::Closed),
+        }
     }
 
     fn send(&self, job: Job) -> Result<(), LedgerError> {
@@ -242,6 +328,12 @@ impl Ledger {
         let _ = shared.committer.join();
     }
 
+    fn memory(&self) -> Result<Arc<Memory>, LedgerError> {
+        let guard = self.shared();
+        let shared = guard.as_ref().ok_or(LedgerError::Closed)?;
+        Ok(Arc::clone(&shared.memory))
+    }
+
     fn store(&self) -> Result<Arc<dyn Store>, LedgerError> {
         let guard = self.shared();
         let shared = guard.as_ref().ok_or(LedgerError::Closed)?;
@@ -250,254 +342,6 @@ impl Ledger {
 
     fn shared(&self) -> MutexGuard<'_, Option<Shared>> {
         self.shared.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// The thread that decides.
-struct Committer {
-    store: Arc<dyn Store>,
-    schedule: Arc<Schedule>,
-    next_sequence: u64,
-    history: History,
-    contested: Contested,
-    /// Why a commit failed: from then on it is not known what is durable, not even of what can be
-    /// read, and nothing more is acknowledged.
-    failed: Option<StoreError>,
-}
-
-/// The first number that is kept, and the first that is free.
-#[derive(Clone, Copy)]
-struct History {
-    first: u64,
-    next: u64,
-}
-
-/// A job that was decided, and waits for the commit.
-struct Decided {
-    reply: oneshot::Sender<Reply>,
-    transaction: Arc<Transaction>,
-    /// Whether the decision made an advice that is now to be sent.
-    new_advice: bool,
-}
-
-/// What one commit is made of.
-#[derive(Default)]
-struct Group {
-    batch: Batch,
-    /// What the batch makes of the transactions that it changes.
-    changed: HashMap<RequestId, Arc<Transaction>>,
-    /// The receipts that nobody needs once the batch is durable.
-    erased: Vec<(RequestId, Kept)>,
-    decided: Vec<Decided>,
-    bound: Vec<oneshot::Sender<Result<(), LedgerError>>>,
-}
-
-impl Group {
-    /// What is settled leaves nothing behind that money could be collected with.
-    fn erase_receipt(&mut self, before: &Transaction, after: &Transaction) {
-        if let Some(at) = before.receipt_at
-            && after.receipt_at != Some(at)
-        {
-            self.erased.push((before.request_id, at));
-        }
-    }
-}
-
-impl Committer {
-    fn new(store: Arc<dyn Store>, schedule: Arc<Schedule>) -> Result<Committer, StoreError> {
-        let next_sequence = next_number(&*store, OPEN)?;
-        let history = History {
-            first: first_number(&*store, HISTORIC)?,
-            next: next_number(&*store, HISTORIC)?,
-        };
-        sweep_vault(&*store)?;
-        Ok(Committer {
-            next_sequence,
-            history,
-            contested: Contested::of(&*store)?,
-            store,
-            schedule,
-            failed: None,
-        })
-    }
-
-    /// Works until every sender is gone.
-    fn run(mut self, waiting: &Receiver<Job>) {
-        while let Ok(first) = waiting.recv() {
-            let mut group = Group::default();
-            self.decide(first, &mut group);
-            while group.decided.len() < GROUP && group.batch.size_bytes() < GROUP_BYTES {
-                let Ok(job) = waiting.try_recv() else { break };
-                self.decide(job, &mut group);
-            }
-            self.commit(group);
-        }
-    }
-
-    fn decide(&mut self, job: Job, group: &mut Group) {
-        let failed = self.failed.clone().map(LedgerError::from);
-        // Whoever asked may have stopped waiting.
-        match (job, failed) {
-            (Job::Decide { reply, .. }, Some(error)) => drop(reply.send(Err(error))),
-            (Job::Bind { reply, .. }, Some(error)) => drop(reply.send(Err(error))),
-            (Job::Decide { work, reply }, None) => self.decide_work(work, reply, group),
-            (Job::Bind { digest, reply }, None) => {
-                let sealed = seal_record(BINDING, &digest);
-                group.batch.put(BINDING.to_vec(), sealed);
-                group.bound.push(reply);
-            }
-        }
-    }
-
-    fn decide_work(&mut self, work: Work, reply: oneshot::Sender<Reply>, group: &mut Group) {
-        let before = (self.next_sequence, self.history);
-        match self.judge(work, group) {
-            Ok((transaction, new_advice)) => group.decided.push(Decided {
-                reply,
-                transaction,
-                new_advice,
-            }),
-            Err(error) => {
-                (self.next_sequence, self.history) = before;
-                // Whoever asked may have stopped waiting.
-                drop(reply.send(Err(error)));
-            }
-        }
-    }
-
-    fn judge(
-        &mut self,
-        work: Work,
-        group: &mut Group,
-    ) -> Result<(Arc<Transaction>, bool), LedgerError> {
-        match work {
-            Work::Begin(transaction, insistence) => {
-                // What room there is belongs to the decisions on what was begun before.
-                self.store.check_room()?;
-                if self.current(transaction.request_id, group)?.is_some() {
-                    return Err(LedgerError::KnownRequest);
-                }
-                if insistence == Insistence::Wait {
-                    self.contested.check(&transaction)?;
-                }
-                let mut transaction = *transaction;
-                transaction.sequence = self.next_sequence;
-                self.next_sequence += 1;
-                Ok((self.write(transaction, true, group)?, false))
-            }
-            Work::Apply(id, event) => {
-                let current = self
-                    .current(id, group)?
-                    .ok_or(LedgerError::UnknownRequest)?;
-                if matches!(*event, Event::Attempted(_)) && self.store.check_room().is_err() {
-                    // What was tried in vain is not worth the last room.
-                    return Ok((current, false));
-                }
-                let Some(next) = current.after(*event)? else {
-                    return Ok((current, false));
-                };
-                group.erase_receipt(&current, &next);
-                let new_advice = current.advice().is_none() && next.pending_advice().is_some();
-                Ok((self.write(next, false, group)?, new_advice))
-            }
-        }
-    }
-
-    fn current(
-        &self,
-        id: RequestId,
-        group: &Group,
-    ) -> Result<Option<Arc<Transaction>>, StoreError> {
-        match group.changed.get(&id) {
-            Some(transaction) => Ok(Some(Arc::clone(transaction))),
-            None => Ok(load(&*self.store, id)?.map(Arc::new)),
-        }
-    }
-
-    /// Adds the new state of a transaction, and what it means for the lists, to the group.
-    fn write(
-        &mut self,
-        mut transaction: Transaction,
-        is_new: bool,
-        group: &mut Group,
-    ) -> Result<Arc<Transaction>, StoreError> {
-        let id = transaction.request_id;
-        keep_receipt(&*self.store, &mut transaction)?;
-        let mut batch = Batch::default();
-        let key = transaction_key(id);
-        let payload = serde_json::to_vec(&transaction).map_err(|error| StoreError::Damaged {
-            reason: error.to_string(),
-        })?;
-        let sealed = seal_record(&key, &payload);
-        check_size(sealed.len() + if is_new { GROWTH_BYTES } else { 0 })?;
-        batch.put(key, sealed);
-        let open = list_key(OPEN, transaction.sequence, id);
-        if transaction.is_final() {
-            batch.delete(open);
-            self.keep_in_history(id, &mut batch)?;
-        } else if is_new {
-            batch.put(open, Vec::new());
-        }
-        group.batch.append(batch);
-        let transaction = Arc::new(transaction);
-        group.changed.insert(id, Arc::clone(&transaction));
-        Ok(transaction)
-    }
-
-    fn keep_in_history(&mut self, id: RequestId, batch: &mut Batch) -> Result<(), StoreError> {
-        let History { first, next } = self.history;
-        if next - first >= HISTORY {
-            // What this very commit adds is far behind the first.
-            let behind = first
-                .checked_sub(1)
-                .map(|number| behind_in(HISTORIC, number));
-            for (oldest, _) in self.store.page(HISTORIC, behind.as_deref(), 1)? {
-                let (_, id) = listing(&oldest)?;
-                batch.delete(transaction_key(id));
-                batch.delete(oldest);
-            }
-            self.history.first += 1;
-        }
-        batch.put(list_key(HISTORIC, next, id), Vec::new());
-        self.history.next += 1;
-        Ok(())
-    }
-
-    fn commit(&mut self, group: Group) {
-        let committed = match group.batch.is_empty() {
-            true => Ok(()),
-            false => self.store.commit(&group.batch),
-        };
-        if let Err(error) = &committed {
-            tracing::error!(%error, "the queue could not be written");
-            if !error.nothing_was_written() {
-                self.failed = Some(error.clone());
-            }
-        }
-        if committed.is_ok() {
-            for (id, at) in &group.erased {
-                self.store.vault().erase(*id.as_uuid().as_bytes(), *at);
-            }
-            for transaction in group.changed.values() {
-                self.contested.follow(transaction);
-            }
-        }
-        for decided in group.decided {
-            if committed.is_ok() && decided.new_advice {
-                let transaction = &decided.transaction;
-                let (id, sequence) = (transaction.request_id, transaction.sequence);
-                self.schedule.add(id, sequence, false);
-            }
-            let reply = match &committed {
-                Ok(()) => Ok(decided.transaction),
-                Err(error) => Err(LedgerError::Store(error.clone())),
-            };
-            // Whoever asked may have stopped waiting; the decision stands all the same.
-            let _ = decided.reply.send(reply);
-        }
-        for reply in group.bound {
-            let _ = reply.send(committed.clone().map_err(LedgerError::from));
-        }
     }
 }
 

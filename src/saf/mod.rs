@@ -35,7 +35,7 @@ pub use advice::{Attempt, AttemptOutcome};
 pub use delivery::{RetryPolicy, RetryPolicyError};
 pub use findings::Finding;
 pub(crate) use findings::findings;
-pub use inspection::{AdviceRecord, AdviceState, Standing, TransactionRecord};
+pub use inspection::{AdviceRecord, AdviceState, Severity, Standing, TransactionRecord};
 pub use ledger::DamagedRecord;
 pub(crate) use ledger::{Ledger, LedgerError, Page as LedgerPage};
 pub use receipt::{Receipt, TillReference};

@@ -21,7 +21,9 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::{Advice, Attempt, Draft, Receipt, Settlement, TillReference};
-use crate::model::{Money, Operation, RequestId, ReversalReason, ThirdPartyIdentifiers, Timestamp};
+use crate::model::{
+    Currency, Money, Operation, RequestId, ReversalReason, ThirdPartyIdentifiers, Timestamp,
+};
 use crate::store::Kept;
 
 /// A financial request and everything that became of it: the record that is stored.
@@ -111,6 +113,8 @@ pub(crate) enum Event {
     Confirm(Draft, Option<Money>),
     /// The till takes tender, or pays out, from now on.
     TenderStarted,
+    /// Somebody asks how it stands, what is being written just now included. Changes nothing.
+    Asked,
     /// Damage may have taken a later state.
     Doubted,
     /// The till is done with a request that has no confirmation.
@@ -187,7 +191,7 @@ impl Transaction {
             State::NotSent | State::Declined | State::Completed => true,
             State::Sent | State::Approved => false,
             State::Confirming(advice) | State::Reversing(advice) => {
-                !matches!(advice.settlement, None | Some(Settlement::Rejected))
+                advice.settlement.is_some_and(|end| !end.is_refusal())
             }
         }
     }
@@ -233,6 +237,7 @@ impl Transaction {
                 Ok(Some(self.with(S::Completed)))
             }
             (S::Approved, E::Complete) => Err(Conflict::NoSuchAdvice),
+            (_, E::Asked) => Ok(None),
             (S::Approved, E::TenderStarted) => Ok(self.marked(true, self.in_doubt)),
             // Its answer may have been durable, and lost: it waits for a person.
             (S::Sent, E::Reverse(draft, reason)) if self.in_doubt => {
@@ -242,11 +247,13 @@ impl Transaction {
             // Whatever became of it later, it is repeated, or was final before.
             (_, E::Doubted) => Ok(None),
 
-            (S::Confirming(advice), E::Confirm(_, amount)) => match advice.amount == amount {
-                true => Ok(None),
-                false => Err(Conflict::ConfirmedAmount),
-            },
-            (S::Reversing(_), E::Reverse(..)) | (S::Completed, E::Complete) => Ok(None),
+            (S::Confirming(advice), E::Confirm(_, amount)) => {
+                let is_same = self.stands(advice.amount.as_ref()) == self.stands(amount.as_ref());
+                is_same.then_some(None).ok_or(Conflict::ConfirmedAmount)
+            }
+            (S::Reversing(_), E::Reverse(..) | E::Unknown(..)) | (S::Completed, E::Complete) => {
+                Ok(None)
+            }
 
             (S::Confirming(advice), E::Attempted(attempt)) if advice.is_pending() => Ok(Some(
                 self.with(S::Confirming(attempted(advice, attempt, None))),
@@ -309,6 +316,13 @@ impl Transaction {
         let advice = Advice::confirmation(self, draft, amount).map_err(|_| Conflict::Unwritable)?;
         let advice = advice.ok_or(Conflict::NoSuchAdvice)?;
         Ok(self.with(State::Confirming(advice)))
+    }
+
+    /// What finally stands by a confirmation for `amount`: all of what was approved where it names none.
+    fn stands<'a>(&'a self, amount: Option<&'a Money>) -> Option<(i64, &'a Currency)> {
+        let approved = self.approval.as_ref().map(|approval| &approval.amount);
+        let money = amount.or(approved)?;
+        Some((money.minor_units, &money.currency))
     }
 
     fn reversing(&self, draft: Draft, reason: ReversalReason) -> Result<Transaction, Conflict> {

@@ -6,6 +6,7 @@
 //! | not sent, unknown, `AUTHENTICATION_ERROR` | repeated |
 //! | `UNABLE_TO_LOCATE_RECORD` to the reversal of a request that never got an approval | settled: nothing to reverse, once the request cannot be on its way any more; repeated until then |
 //! | `DUPLICATE_RECORD` with the advice's own id, which may have been sent before | settled: arrived earlier, after a look at the order where that is possible |
+//! | every other 501 | settled: not offered, which a person has to look after |
 //! | every other refusal | rejected |
 
 use crate::api::Declined;
@@ -73,6 +74,7 @@ fn judge_refusal(
                 Verdict::Settle(Settlement::ArrivedEarlier)
             }
         }
+        _ if refusal.is_not_supported() => Verdict::Settle(Settlement::NotOffered),
         _ => Verdict::Settle(Settlement::Rejected),
     }
 }

@@ -12,8 +12,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use money_transfer_retailer::model::{
-    CreateOrderRequest, CreateOrderResponse, Institution, Merchant, MerchantName, Money,
-    Originator, PersonalDetails,
+    CancelOrderRequest, CreateOrderRequest, CreateOrderResponse, EncryptedPin,
+    EncryptionParameters, Institution, Merchant, MerchantName, Money, Originator, PersonalDetails,
+    RedeemOrderRequest, Sensitive,
 };
 use money_transfer_retailer::simulator::Simulator;
 use money_transfer_retailer::{
@@ -61,6 +62,17 @@ impl Shop {
 
     pub async fn approved(&self) -> Approved<CreateOrderResponse> {
         approved(self.till.create_order(order()).await.unwrap())
+    }
+
+    /// Sells an order with a [`pin`], and returns its redeem reference.
+    pub async fn sold(&self) -> Sensitive {
+        let mut request = order();
+        request.pin = Some(pin("0123456789ABCDEF"));
+        let order = approved(self.till.create_order(request).await.unwrap());
+        let reference = order.response().order_redeem_ref.clone().unwrap();
+        order.confirm().await.unwrap();
+        self.drained().await;
+        reference
     }
 
     pub async fn drained(&self) {
@@ -127,5 +139,30 @@ pub fn order_of(minor_units: i64) -> CreateOrderRequest {
                 .contact_number("+27821234567")
                 .build(),
         )
+        .build()
+}
+
+/// Pays out what [`Shop::sold`] sold.
+pub fn redemption(reference: &Sensitive) -> RedeemOrderRequest {
+    RedeemOrderRequest::builder()
+        .order_redeem_ref(reference.clone())
+        .amount(Money::zar(79_995))
+        .pin(pin("0123456789ABCDEF"))
+        .build()
+}
+
+pub fn cancellation(reference: &Sensitive) -> CancelOrderRequest {
+    CancelOrderRequest::builder()
+        .order_redeem_ref(reference.clone())
+        .build()
+}
+
+pub fn pin(block: &str) -> EncryptedPin {
+    let parameters = EncryptionParameters::builder()
+        .account_number("123456789012")
+        .build();
+    EncryptedPin::builder()
+        .pin_block(block)
+        .encryption_parameters(parameters)
         .build()
 }

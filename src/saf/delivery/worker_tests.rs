@@ -13,9 +13,9 @@ use tokio::task::JoinHandle;
 use super::*;
 use crate::api::{Answer, BodyEnd, Exchange, NoAnswer};
 use crate::model::{RequestId, ReversalReason, Timestamp};
-use crate::saf::State;
 use crate::saf::ledger::Insistence;
 use crate::saf::sample::{approved, draft, sent};
+use crate::saf::{Settlement, State};
 use crate::store::{Batch, Entry, MemoryStore, Store, StoreError};
 
 const SECOND: Duration = Duration::from_secs(1);

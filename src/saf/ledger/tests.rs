@@ -12,7 +12,8 @@ use super::*;
 use crate::model::{Operation, ReversalReason};
 use crate::saf::sample::{approved, attempt, draft, sent};
 use crate::saf::{AttemptOutcome, Settlement, State};
-use crate::store::{Entry, MemoryStore};
+use crate::store::{Batch, Entry, MemoryStore, seal_record};
+use records::{list_key, transaction_key};
 
 /// A store whose commits can be counted, held up and made to fail.
 #[derive(Default)]
@@ -23,6 +24,8 @@ struct FragileStore {
     /// A store refuses everything after a failed commit.
     failed: AtomicBool,
     gate: Gate,
+    /// Holds up those who read.
+    reading: Gate,
 }
 
 #[derive(Clone, Copy)]
@@ -98,6 +101,7 @@ impl Store for FragileStore {
     }
 
     fn read(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        self.reading.pass();
         self.entries.read(key)
     }
 
@@ -107,6 +111,7 @@ impl Store for FragileStore {
         after: Option<&[u8]>,
         limit: usize,
     ) -> Result<Vec<Entry>, StoreError> {
+        self.reading.pass();
         self.entries.page(prefix, after, limit)
     }
 
@@ -176,7 +181,7 @@ impl Books {
 
     fn apply_later(&self, id: RequestId, event: Event) -> oneshot::Receiver<Reply> {
         self.ledger
-            .submit(Work::Apply(id, Box::new(event)))
+            .submit(Work::Apply(id, Box::new(event)), None)
             .unwrap()
     }
 
@@ -187,7 +192,7 @@ impl Books {
         let transaction = Box::new(sent(Operation::CreateOrder));
         let under_way = self
             .ledger
-            .submit(Work::Begin(transaction, Insistence::Wait))
+            .submit(Work::Begin(transaction, Insistence::Wait), None)
             .unwrap();
         arrivals.recv().unwrap();
         let submitted = submit(self);
@@ -232,7 +237,7 @@ async fn of_two_requests_with_one_id_in_one_group_one_begins() {
     let transaction = sent(Operation::CreateOrder);
     let begin = |books: &Books| {
         let work = Work::Begin(Box::new(transaction.clone()), Insistence::Wait);
-        books.ledger.submit(work).unwrap()
+        books.ledger.submit(work, None).unwrap()
     };
     let (first, second) = books
         .in_one_group(|books| (begin(books), begin(books)))
@@ -258,7 +263,7 @@ async fn one_commit_serves_all_who_wait() {
     let waiting: Vec<_> = books
         .in_one_group(|books| {
             let begin = || Work::Begin(Box::new(sent(Operation::CreateOrder)), Insistence::Wait);
-            let submitted = (0..100).map(|_| books.ledger.submit(begin()).unwrap());
+            let submitted = (0..100).map(|_| books.ledger.submit(begin(), None).unwrap());
             submitted.collect()
         })
         .await;
@@ -267,6 +272,23 @@ async fn one_commit_serves_all_who_wait() {
     }
     // One for the request that was under way, one for the hundred.
     assert_eq!(books.store.commits() - before, 2);
+}
+
+#[tokio::test]
+async fn a_store_that_cannot_be_read_for_now_holds_up_no_decision() {
+    let books = Arc::new(Books::new());
+    let id = books.approved().await;
+    let arrivals = books.store.reading.shut();
+    let newcomer = tokio::spawn({
+        let books = Arc::clone(&books);
+        async move { books.sent().await }
+    });
+    tokio::task::yield_now().await;
+    arrivals.recv().unwrap();
+    let confirmed = books.ledger.apply(id, confirm()).await.unwrap();
+    assert!(confirmed.pending_advice().is_some());
+    books.store.reading.open();
+    newcomer.await.unwrap();
 }
 
 #[tokio::test]

@@ -4,11 +4,12 @@ use super::*;
 use crate::saf::AttemptOutcome;
 use crate::saf::sample::{after, approved, attempt, draft, identifiers, sent};
 
-const SETTLEMENTS: [Settlement; 4] = [
+const SETTLEMENTS: [Settlement; 5] = [
     Settlement::Accepted,
     Settlement::NothingToReverse,
     Settlement::ArrivedEarlier,
     Settlement::Rejected,
+    Settlement::NotOffered,
 ];
 
 /// What follows: the name of the next state, `=` for no change, `!` and the name of the conflict.
@@ -25,10 +26,10 @@ const TABLE: [(&str, [&str; 9]); 13] = [
     ("confirming", ["!Confirmed", "!Confirmed", "!Confirmed", "!Confirmed", "=", "!Confirmed", "!Confirmed", "Confirming", "Confirming"]),
     ("confirming, repeated", ["!Confirmed", "!Confirmed", "!Confirmed", "!Confirmed", "=", "!Confirmed", "!Confirmed", "Confirming", "Confirming"]),
     ("confirmation settled", ["!Confirmed", "!Confirmed", "!Confirmed", "!Confirmed", "=", "!Confirmed", "!Confirmed", "!Settled", "!Settled"]),
-    ("reversing", ["!Reversed", "!Reversed", "!Reversed", "!Reversed", "!Reversed", "!Reversed", "=", "Reversing", "Reversing"]),
-    ("reversing the unknown", ["!Reversed", "!Reversed", "!Reversed", "!Reversed", "!Reversed", "!Reversed", "=", "Reversing", "Reversing"]),
-    ("reversing a cancellation", ["!Reversed", "!Reversed", "!Reversed", "!Reversed", "!Reversed", "!Reversed", "=", "Reversing", "Reversing"]),
-    ("reversal settled", ["!Reversed", "!Reversed", "!Reversed", "!Reversed", "!Reversed", "!Reversed", "=", "!Settled", "!Settled"]),
+    ("reversing", ["!Reversed", "!Reversed", "!Reversed", "=", "!Reversed", "!Reversed", "=", "Reversing", "Reversing"]),
+    ("reversing the unknown", ["!Reversed", "!Reversed", "!Reversed", "=", "!Reversed", "!Reversed", "=", "Reversing", "Reversing"]),
+    ("reversing a cancellation", ["!Reversed", "!Reversed", "!Reversed", "=", "!Reversed", "!Reversed", "=", "Reversing", "Reversing"]),
+    ("reversal settled", ["!Reversed", "!Reversed", "!Reversed", "=", "!Reversed", "!Reversed", "=", "!Settled", "!Settled"]),
 ];
 
 /// Every transaction that a row speaks of.
@@ -139,7 +140,11 @@ fn a_transaction_is_final_when_nothing_is_left_to_do_or_to_look_after() {
     }
     // A rejected advice needs a person.
     for settled in ["confirmation settled", "reversal settled"] {
-        assert_eq!(is_final(settled), [true, true, true, false], "{settled}");
+        assert_eq!(
+            is_final(settled),
+            [true, true, true, false, false],
+            "{settled}"
+        );
     }
 }
 

@@ -7,7 +7,7 @@ use crate::model::{Currency, Money};
 use crate::saf::sample::{after, approved, draft, not_sent, refusal, sent};
 use crate::saf::{Draft, Event};
 
-use Settlement::{Accepted, ArrivedEarlier, NothingToReverse, Rejected};
+use Settlement::{Accepted, ArrivedEarlier, NotOffered, NothingToReverse, Rejected};
 use Verdict::{LookUp, Repeat, Settle};
 
 const FIRST_TRY: Circumstances = Circumstances {
@@ -126,6 +126,26 @@ fn a_refusal_without_a_named_reason_is_a_rejection() {
     for transaction in every_kind() {
         for known in ALL {
             assert_eq!(verdict(&transaction, &outcome, known), Settle(Rejected));
+        }
+    }
+}
+
+#[test]
+fn an_advice_that_the_upstream_does_not_offer_is_not_taken_for_a_rejected_one() {
+    let (bare, named) = (None, Some(ErrorType::TransactionNotSupported));
+    for transaction in every_kind() {
+        for error_type in [&bare, &named] {
+            let id = own_id(&transaction);
+            let detail = error_type.as_ref();
+            let detail = detail.and_then(|kind| refusal(501, kind.clone(), &id).detail);
+            let outcome = AdviceOutcome::Refused(Declined {
+                status: 501,
+                detail,
+                excerpt: None,
+            });
+            for known in ALL {
+                assert_eq!(verdict(&transaction, &outcome, known), Settle(NotOffered));
+            }
         }
     }
 }

@@ -220,12 +220,21 @@ impl Shared {
         let positions = self.journal.append(changes)?;
         lock(&self.overlay).add(changes, &positions);
         drop(turn);
-        let wants_spare = self.journal.lacks_spares();
-        self.signal(|signals| {
-            signals.is_fed = true;
-            signals.wants_spare |= wants_spare;
-        });
+        self.wake_threads();
         Ok(())
+    }
+
+    /// Tells the threads that there is something to do, unless they know.
+    fn wake_threads(&self) {
+        let mut signals = lock(&self.signals);
+        let lacks_spares = !signals.wants_spare && self.journal.lacks_spares();
+        if signals.is_fed && !lacks_spares {
+            return;
+        }
+        signals.is_fed = true;
+        signals.wants_spare |= lacks_spares;
+        drop(signals);
+        self.changed.notify_all();
     }
 
     /// The newest change of `key`.

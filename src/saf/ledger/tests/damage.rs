@@ -24,6 +24,8 @@ fn overwrite(store: &FragileStore, key: &[u8], value: Vec<u8>) {
 async fn no_flipped_bit_of_a_transaction_passes() {
     let books = Books::new();
     let id = books.confirmed().await;
+    // What a ledger has just made durable it would not look at again.
+    let books = books.reopened();
     let key = transaction_key(id);
     let good = books.store.entries.read(&key).unwrap().unwrap();
     for byte in 0..good.len() {
@@ -80,6 +82,7 @@ fn a_list_key_that_names_no_request_is_damage_at_open() {
 async fn damage_to_one_transaction_holds_up_no_other() {
     let books = Books::new();
     let (broken, whole) = (books.approved().await, books.approved().await);
+    let books = books.reopened();
     overwrite(&books.store, &transaction_key(broken), vec![1; 40]);
     let page = books.ledger.open_transactions(None, 10).unwrap();
     assert_eq!(page.damaged[0].request_id, broken);

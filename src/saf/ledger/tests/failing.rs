@@ -14,7 +14,7 @@ async fn nobody_is_told_ok_on_a_failed_commit() {
         let waiting: Vec<_> = books
             .in_one_group(|books| {
                 let begin = Work::Begin(Box::new(sent(Operation::CreateOrder)), Insistence::Wait);
-                let begun = books.ledger.submit(begin).unwrap();
+                let begun = books.ledger.submit(begin, None).unwrap();
                 vec![
                     books.apply_later(id, confirm()),
                     books.apply_later(id, confirm()),

@@ -91,8 +91,8 @@ async fn a_record_that_does_not_fit_fails_its_own_caller_and_no_other() {
             let begin = |transaction| Work::Begin(Box::new(transaction), Insistence::Wait);
             let small = sent(Operation::CreateOrder);
             (
-                books.ledger.submit(begin(large)).unwrap(),
-                books.ledger.submit(begin(small)).unwrap(),
+                books.ledger.submit(begin(large), None).unwrap(),
+                books.ledger.submit(begin(small), None).unwrap(),
             )
         })
         .await;

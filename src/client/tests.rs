@@ -1,0 +1,284 @@
+//! A client on a store that fails when it is told to, and an upstream that approves everything.
+
+use std::sync::Mutex;
+use std::sync::atomic::Ordering;
+
+use bytes::Bytes;
+use serde_json::{Value, json};
+use tokio::sync::Notify;
+use tokio::time::sleep;
+
+use super::*;
+use crate::api::{Answer, BodyEnd, Call, Exchange};
+use crate::model::{
+    CreateOrderRequest, CreateOrderResponse, Institution, Merchant, MerchantName, Operation,
+    Originator, PersonalDetails,
+};
+use crate::saf::clock::SystemClock;
+use crate::saf::{Conflict, Standing};
+use crate::store::{Batch, Entry, MemoryStore, Store, StoreError, Vault};
+
+/// Long enough for every machine; a test that waits so long has failed.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// How a commit fails.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Failure {
+    /// Nothing is written, and the next commit may succeed.
+    Full,
+    /// Nobody knows what is durable: this says what is.
+    Failed { applies: bool },
+}
+
+/// A store in memory whose commits fail once as many have succeeded as it was told.
+#[derive(Default)]
+struct FragileStore {
+    entries: MemoryStore,
+    failure: Mutex<Option<(usize, Failure)>>,
+    has_failed: AtomicBool,
+    /// Tells of each commit that found no room.
+    refused: Notify,
+}
+
+impl FragileStore {
+    fn fail_after(&self, commits: usize, failure: Failure) {
+        *self.failure.lock().unwrap() = Some((commits, failure));
+    }
+
+    /// As a new process finds it.
+    fn recover(&self) {
+        *self.failure.lock().unwrap() = None;
+        self.has_failed.store(false, Ordering::SeqCst);
+    }
+}
+
+impl Store for FragileStore {
+    fn commit(&self, batch: &Batch) -> Result<(), StoreError> {
+        let path = std::path::PathBuf::from("/queue");
+        if self.has_failed.load(Ordering::SeqCst) {
+            return Err(StoreError::Failed { path });
+        }
+        let mut failure = self.failure.lock().unwrap();
+        match &mut *failure {
+            None => self.entries.commit(batch),
+            Some((0, Failure::Full)) => {
+                self.refused.notify_one();
+                Err(StoreError::Full { path })
+            }
+            Some((0, Failure::Failed { applies })) => {
+                self.has_failed.store(true, Ordering::SeqCst);
+                if *applies {
+                    self.entries.commit(batch)?;
+                }
+                Err(StoreError::Failed { path })
+            }
+            Some((left, _)) => {
+                *left -= 1;
+                self.entries.commit(batch)
+            }
+        }
+    }
+
+    fn read(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        self.entries.read(key)
+    }
+
+    fn page(
+        &self,
+        prefix: &[u8],
+        after: Option<&[u8]>,
+        limit: usize,
+    ) -> Result<Vec<Entry>, StoreError> {
+        self.entries.page(prefix, after, limit)
+    }
+
+    fn last(&self, prefix: &[u8]) -> Result<Option<Entry>, StoreError> {
+        self.entries.last(prefix)
+    }
+
+    fn vault(&self) -> &dyn Vault {
+        self.entries.vault()
+    }
+}
+
+/// Approves every request and takes every advice, and writes down what came in.
+#[derive(Default)]
+struct Upstream {
+    seen: Mutex<Vec<(Operation, Value)>>,
+    /// Requests wait here until told, where there is somebody to tell them.
+    gate: Option<Notify>,
+    arrived: Notify,
+}
+
+impl Upstream {
+    fn bodies(&self, operation: Operation) -> Vec<Value> {
+        let seen = self.seen.lock().unwrap();
+        let wanted = seen.iter().filter(|(seen, _)| *seen == operation);
+        wanted.map(|(_, body)| body.clone()).collect()
+    }
+}
+
+impl Transport for Upstream {
+    fn exchange(&self, call: Call) -> Exchange<'_> {
+        let body: Value = serde_json::from_slice(&call.body.unwrap_or_default()).unwrap();
+        self.seen
+            .lock()
+            .unwrap()
+            .push((call.operation, body.clone()));
+        Box::pin(async move {
+            self.arrived.notify_one();
+            if call.operation != Operation::CreateOrder {
+                return Ok(answer(202, json!({ "id": body["id"] })));
+            }
+            if let Some(gate) = &self.gate {
+                gate.notified().await;
+            }
+            let mut approval = body;
+            approval["orderRedeemRef"] = json!("12345678901234567890");
+            Ok(answer(201, approval))
+        })
+    }
+}
+
+fn answer(status: u16, body: Value) -> Answer {
+    Answer {
+        status,
+        content_type: Some("application/json".to_owned()),
+        retry_after: None,
+        body: Bytes::from(body.to_string()),
+        body_end: BodyEnd::Complete,
+    }
+}
+
+/// A client with what it stands on.
+struct Shop {
+    store: Arc<FragileStore>,
+    upstream: Arc<Upstream>,
+    till: Client,
+}
+
+impl Shop {
+    async fn open() -> Shop {
+        Shop::on(Arc::default(), Upstream::default()).await
+    }
+
+    async fn on(store: Arc<FragileStore>, upstream: Upstream) -> Shop {
+        let upstream = Arc::new(upstream);
+        let till = client(Arc::clone(&store), Arc::clone(&upstream)).await;
+        Shop {
+            store,
+            upstream,
+            till,
+        }
+    }
+
+    /// The next process, on a store that works again.
+    async fn reopened(self) -> Shop {
+        self.till.shutdown(PATIENCE).await;
+        self.store.recover();
+        Shop::on(self.store, Upstream::default()).await
+    }
+
+    async fn approved(&self) -> Approved<CreateOrderResponse> {
+        let outcome = self.till.create_order(order()).await.unwrap();
+        outcome.approved().unwrap()
+    }
+
+    async fn drained(&self) {
+        self.till.advices().wait_empty(PATIENCE).await.unwrap();
+    }
+
+    /// Waits for so many commits that find no room.
+    async fn refused(&self, times: usize) {
+        for _ in 0..times {
+            timeout(PATIENCE, self.store.refused.notified())
+                .await
+                .unwrap();
+        }
+    }
+
+    async fn becomes(&self, id: RequestId, standing: Standing) {
+        let becomes = async {
+            while self.standing(id) != standing {
+                sleep(Duration::from_millis(1)).await;
+            }
+        };
+        timeout(PATIENCE, becomes).await.unwrap();
+    }
+
+    fn standing(&self, id: RequestId) -> Standing {
+        self.till.transaction(id).unwrap().unwrap().standing
+    }
+}
+
+async fn client(store: Arc<FragileStore>, upstream: Arc<Upstream>) -> Client {
+    let schedule = Arc::new(Schedule::default());
+    let (worker_orders, orders) = watch::channel(WorkerOrder::Work);
+    let (ended, worker_ended) = watch::channel(false);
+    let mut core = Core {
+        ledger: Arc::new(Ledger::start(store, Arc::clone(&schedule)).unwrap()),
+        schedule,
+        transport: upstream,
+        clock: Arc::new(SystemClock),
+        defaults: defaults(),
+        policy: RetryPolicy::default().pauses(Duration::from_millis(5), Duration::from_millis(20)),
+        binding: Binding::new("https://host/v2", "1234567", None),
+        quarantined: AtomicBool::new(false),
+        report: RecoveryReport::default(),
+        runtime: Handle::current(),
+        worker_orders,
+        worker_ended,
+        exchanges: watch::Sender::new(0),
+    };
+    core.begin().await.unwrap();
+    core.start_worker(PATIENCE, orders, ended);
+    Client {
+        core: Arc::new(core),
+        timeout: PATIENCE,
+        deadline: PATIENCE,
+        till_reference: TillReference::default(),
+        insistence: Insistence::Wait,
+    }
+}
+
+fn defaults() -> Defaults {
+    let name = MerchantName::builder()
+        .name("Corner Shop")
+        .city("Cape Town")
+        .region("WC")
+        .country("ZA")
+        .build();
+    let merchant = Merchant::builder()
+        .merchant_type("5411")
+        .merchant_id("100000000012345")
+        .merchant_name(name)
+        .build();
+    let originator = Originator::builder()
+        .institution(Institution::new("588892", "Retailer"))
+        .terminal_id("TILL0007")
+        .merchant(merchant)
+        .build();
+    Defaults {
+        originator: Some(originator),
+        client: Some(Institution::new("1234567", "Retailer")),
+        receiver: Some(Institution::new("627821", "Provider")),
+        settlement_entity: Some(Institution::new("777000", "Settler")),
+    }
+}
+
+fn order() -> CreateOrderRequest {
+    let sender = PersonalDetails::builder()
+        .first_name("Thandi")
+        .last_name("Nkosi")
+        .id_number("8001015009087")
+        .contact_number("+27821234567")
+        .build();
+    CreateOrderRequest::builder()
+        .amount(Money::zar(79_995))
+        .new_customer(true)
+        .sender_details(sender)
+        .build()
+}
+
+mod approvals;
+mod decisions;
