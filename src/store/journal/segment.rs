@@ -45,6 +45,13 @@ impl SegmentName {
         is_ours.then_some(parsed)
     }
 
+    /// This name; from now on it is the next one.
+    pub(crate) fn take(&mut self) -> SegmentName {
+        let taken = *self;
+        self.number += 1;
+        taken
+    }
+
     pub(crate) fn in_directory(self, directory: &Path) -> PathBuf {
         directory.join(self.to_string())
     }

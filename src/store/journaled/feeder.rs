@@ -169,6 +169,10 @@ impl Feeder {
     /// Retires the oldest segment, if there are too many.
     fn retire_if_due(&mut self) -> Result<(), StoreError> {
         let shared = Arc::clone(&self.shared);
+        if shared.journal.is_full() {
+            // What is copied forward would take the room that is kept for decisions, and give none back.
+            return Ok(());
+        }
         if self.round.is_none() {
             if (shared.journal.segment_count() as u64) <= self.segment_limit {
                 return Ok(());
