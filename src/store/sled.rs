@@ -9,8 +9,8 @@
 //! What sled really does was measured, and is why nothing is promised on it:
 //!
 //! 1. `flush()` on Linux ends in `sync_file_range`: it survives a killed process, not a power cut.
-//! 2. sled panics where others return errors, in `Drop` as well. Every call is guarded, and after a
-//!    failed one nothing more is asked.
+//! 2. sled panics where others return errors, in `Drop` as well, which can also wait for ever. Every call
+//!    is guarded, and after a failed one nothing more is asked.
 //! 3. One flipped bit in its file makes an open panic, or records vanish, grow old or rise again
 //!    without an error: an index that was found on the disk is compared with the whole journal
 //!    before it is used ([`prove`](super::prove)).
@@ -23,6 +23,7 @@ use std::ops::Bound;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::channel;
 use std::thread;
 use std::time::Duration;
 
@@ -38,6 +39,8 @@ const CACHE_BYTES: u64 = 16 * 1024 * 1024;
 /// sled's threads may hold its own lock for a moment after a drop.
 const OPEN_ATTEMPTS: u32 = 40;
 const OPEN_PAUSE: Duration = Duration::from_millis(50);
+
+const LONGEST_CLOSE: Duration = Duration::from_secs(5);
 
 /// No key of a store starts with one of these.
 const GONE: u8 = b'~';
@@ -347,13 +350,24 @@ impl Index for SledIndex {
 }
 
 impl Drop for SledIndex {
+    /// After a full disk sled's own `Drop` was seen to wait for ever. It is waited for only where the next
+    /// open may need its lock, and not for long.
     fn drop(&mut self) {
-        let db = self.db.take();
-        // There is nobody left to tell; everything acknowledged is in the journal.
-        let _ = guard(&self.path, "closed", || {
-            drop(db);
-            Ok(())
-        });
+        let (db, path) = (self.db.take(), self.path.clone());
+        let (closing, closed) = channel::<()>();
+        let close = move || {
+            // There is nobody left to tell; everything acknowledged is in the journal.
+            let _ = guard(&path, "closed", || {
+                drop(db);
+                Ok(())
+            });
+            drop(closing);
+        };
+        let thread = thread::Builder::new().name("money-transfer-close".to_owned());
+        if thread.spawn(close).is_ok() && !self.failed.load(Ordering::Acquire) {
+            // It ends when the other side is gone.
+            let _ = closed.recv_timeout(LONGEST_CLOSE);
+        }
     }
 }
 
