@@ -15,6 +15,10 @@ use std::time::Duration;
 /// Names the directory on which the disk is mounted.
 const DISK: &str = "SMALL_DISK";
 
+/// What takes longer is stuck.
+const LONGEST_RUN: Duration = Duration::from_secs(240);
+const PAUSE: Duration = Duration::from_millis(20);
+
 /// What a disk is made of.
 #[derive(Clone, Copy, Debug)]
 pub enum Kind {
@@ -59,7 +63,17 @@ pub fn with_disk(
     run.args(["--exact", name, "--ignored", "--nocapture"]);
     run.envs(variables.iter().map(|(name, value)| (name, value)));
     run.stderr(Stdio::inherit()).stdout(Stdio::inherit());
-    Some(run.status().unwrap().success())
+    let mut running = run.spawn().unwrap();
+    for _ in 0..LONGEST_RUN.as_millis() / PAUSE.as_millis() {
+        if let Some(status) = running.try_wait().unwrap() {
+            return Some(status.success());
+        }
+        thread::sleep(PAUSE);
+    }
+    println!("it hangs");
+    running.kill().unwrap();
+    running.wait().unwrap();
+    Some(false)
 }
 
 /// A command that runs the command in its arguments behind `mount`.
