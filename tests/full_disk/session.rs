@@ -24,6 +24,9 @@ pub const POINTS: usize = 9;
 /// The queue may look for room no more often than this.
 const ROOM_IS_NOTICED: Duration = Duration::from_secs(60);
 
+/// Thousands of advices may be waiting.
+const LONGEST_DRAIN: Duration = Duration::from_secs(120);
+
 /// How long an answer is on its way that arrives when the disk is full.
 const LATE: Duration = Duration::from_millis(300);
 
@@ -236,10 +239,11 @@ impl Session {
             ask(&till, id, Decision::Reverse).await.unwrap();
             self.acknowledged.push((id, Decision::Reverse));
         }
+        till.advices().wait_empty(LONGEST_DRAIN).await.unwrap();
         // What could not be stored is reversed by itself.
         let settled = async {
             while self.book_has_unsettled() {
-                sleep(Duration::from_millis(20)).await;
+                sleep(Duration::from_millis(100)).await;
             }
         };
         timeout(PATIENCE, settled)
@@ -307,7 +311,7 @@ async fn ask(till: &Client, id: RequestId, decision: Decision) -> Result<(), Dec
 }
 
 /// Of the reserve.
-const SALES: usize = 9_000;
+const SALES: usize = 6_400;
 const LANES: usize = 64;
 
 impl Session {
