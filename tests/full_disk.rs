@@ -57,9 +57,14 @@ fn every_point() -> impl Iterator<Item = (usize, bool)> {
 }
 
 fn fill_at(kind: Kind, points: impl IntoIterator<Item = (usize, bool)>) {
+    // Enough for all segments of the session, and for what the file system keeps to itself.
+    let mebibytes = match kind {
+        Kind::Memory => 28,
+        Kind::Ext4 => 44,
+    };
     for (point, is_greedy) in points {
         let variables = [(POINT, point.to_string()), (GREEDY, is_greedy.to_string())];
-        match with_disk(kind, 28, "session_on_a_small_disk", &variables) {
+        match with_disk(kind, mebibytes, "session_on_a_small_disk", &variables) {
             Some(is_well) => assert!(is_well, "{kind:?}, {POINT}={point} {GREEDY}={is_greedy}"),
             None if matches!(kind, Kind::Ext4) => {
                 panic!("only root may mount it: run this as root")
