@@ -9,16 +9,27 @@ pub mod simulator;
 mod store;
 
 pub use api::{
-    Credentials, Declined, HttpSetupError, NotSent, NotSentReason, Problem, Unanswered, Unusable,
+    Credentials, Declined, HttpSetupError, NotSent, NotSentReason, Problem, Trouble, Unanswered,
+    Unusable,
 };
 pub use client::{
     Advices, Approved, CancelOrderOutcome, Client, ClientBuilder, Confirmable, CreateOrderOutcome,
-    DecisionError, HandedBack, OpenError, OrderOutcome, QueryError, QueuedAdvice, RecoveryReport,
-    RedeemOrderOutcome, Remaining, RequestError, StillPending, Unknown,
+    CredentialsError, DecisionError, HandedBack, Health, OpenError, OrderOutcome, QueryError,
+    QueuedAdvice, RecoveryReport, RedeemOrderOutcome, Remaining, RequestError, StillPending,
+    Unknown, WaitError,
 };
 pub use model::{AdviceId, Operation, RequestId};
 pub use saf::{
-    AdviceRecord, AdviceState, Attempt, AttemptOutcome, Conflict, DamagedRecord, Finding, Receipt,
-    RetryPolicy, RetryPolicyError, Severity, Standing, TillReference, TransactionRecord,
+    AdviceRecord, AdviceState, Attempt, AttemptOutcome, Conflict, DamagedRecord, Finding,
+    LinkState, Receipt, RetryPolicy, RetryPolicyError, Severity, Standing, Suspension,
+    TillReference, TransactionRecord,
 };
 pub use store::{ReceiptKey, StoreError};
+
+/// How answers are read: the policies there are, and what a policy of your own needs.
+pub mod policy {
+    pub use crate::api::{
+        AdviceMeaning, AnswerPolicy, AnsweredAdvice, AnsweredRequest, InDoubt, InterfaceTable,
+        RequestMeaning,
+    };
+}

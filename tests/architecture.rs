@@ -20,7 +20,7 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
 const BEHIND_ONE_FILE: &[(&str, &str)] = &[
     ("reqwest", "api/http.rs"),
     ("sled", "store/sled.rs"),
-    ("backoff", "saf/delivery.rs"),
+    ("backoff", "saf/retry_policy.rs"),
 ];
 
 /// Libraries that a room must not name.

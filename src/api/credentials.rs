@@ -1,6 +1,7 @@
 //! Who the till is to the upstream.
 
 use std::fmt;
+use std::sync::{PoisonError, RwLock};
 
 use crate::model::Sensitive;
 
@@ -37,6 +38,31 @@ impl Credentials {
     /// The password, for the one header that needs it.
     pub(crate) fn password(&self) -> &str {
         self.password.expose()
+    }
+}
+
+/// The credentials in force, which can be replaced while calls are made.
+#[derive(Debug)]
+pub(crate) struct CurrentCredentials(RwLock<Credentials>);
+
+impl CurrentCredentials {
+    pub(crate) fn new(credentials: Credentials) -> CurrentCredentials {
+        CurrentCredentials(RwLock::new(credentials))
+    }
+
+    pub(crate) fn get(&self) -> Credentials {
+        let current = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        current.clone()
+    }
+
+    /// Says whether they were replaced: only another password is the same user's.
+    pub(crate) fn replace(&self, credentials: Credentials) -> bool {
+        let mut current = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let is_same_user = current.user == credentials.user;
+        if is_same_user {
+            *current = credentials;
+        }
+        is_same_user
     }
 }
 

@@ -8,34 +8,50 @@
 #[cfg(any(feature = "rustls", feature = "native-tls"))]
 use std::error::Error;
 use std::fmt;
+use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use reqwest::header::{
     ACCEPT, CONTENT_TYPE, DATE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER,
 };
-use reqwest::{Client, ClientBuilder, Proxy, Response, redirect, retry};
+use reqwest::{Client, ClientBuilder, Proxy, RequestBuilder, Response, redirect, retry};
+use tokio::sync::Semaphore;
+use tokio::time::{Instant, timeout, timeout_at};
 use zeroize::Zeroizing;
 
 use super::body::BodyBuffer;
-use super::outcome::NotSentReason;
+use super::credentials::CurrentCredentials;
+use super::failure::NotSentReason;
 use super::retry_after::asked_pause;
 #[cfg(any(feature = "rustls", feature = "native-tls"))]
 use super::settings::{ClientIdentity, NoCertificate};
 use super::settings::{HttpSettings, HttpSetupError};
 use super::{Answer, BodyEnd, Call, Credentials, Exchange, NoAnswer, NotSent, Now, Transport};
-use crate::model::Sensitive;
+use crate::model::{RequestId, Sensitive};
 
 /// How much room is made for an answer before any of it is read.
 const READY_BYTES: usize = 64 * 1024;
+
+/// Far beyond any sensible timeout, and far from where the monotonic clock overflows.
+const LONGEST_WAIT: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
+/// How long after its timeout the answer to a financial request is listened for.
+const LISTENING: Duration = Duration::from_secs(60);
+
+/// How many late answers are listened for at the same time.
+const LISTENERS: usize = 64;
 
 /// [`Transport`] over HTTPS, with connections that are kept and used again.
 pub(crate) struct HttpTransport {
     client: Client,
     /// Scheme to path, without a trailing slash.
     base: String,
-    credentials: Credentials,
+    credentials: CurrentCredentials,
     body_limit_bytes: usize,
+    /// Places for those who wait for late answers.
+    listeners: Arc<Semaphore>,
     now: Now,
 }
 
@@ -48,8 +64,9 @@ impl HttpTransport {
         Ok(HttpTransport {
             client,
             base: url.as_str().trim_end_matches('/').to_owned(),
-            credentials: settings.credentials,
+            credentials: CurrentCredentials::new(settings.credentials),
             body_limit_bytes: settings.body_limit_bytes,
+            listeners: Arc::new(Semaphore::new(LISTENERS)),
             now,
         })
     }
@@ -74,25 +91,64 @@ impl HttpTransport {
     }
 
     async fn send(&self, call: Call) -> Result<Answer, NoAnswer> {
-        let url = self.url(&call);
-        let mut request = self
-            .client
-            .request(call.operation.method(), url.as_str())
-            .basic_auth(self.credentials.user(), Some(self.credentials.password()))
-            .header(ACCEPT, "application/json")
-            .timeout(call.timeout);
-        if let Some(body) = call.body {
-            request = request.header(CONTENT_TYPE, "application/json").body(body);
-        }
-        let response = request.send().await.map_err(no_answer)?;
-        Ok(self.read_answer(response).await)
+        let asked_at = Instant::now();
+        let listening = call.request_id.map_or(Duration::ZERO, |_| LISTENING);
+        let response = self
+            .request(&call)
+            .timeout(call.timeout.saturating_add(listening));
+        let mut response = Box::pin(response.send());
+        let Ok(in_time) = timeout(call.timeout, &mut response).await else {
+            if let Some(request_id) = call.request_id {
+                self.listen(request_id, asked_at, response);
+            }
+            return Err(NoAnswer::TimedOut);
+        };
+        let time_left = call.timeout.saturating_sub(asked_at.elapsed());
+        Ok(self
+            .read_answer(in_time.map_err(no_answer)?, time_left)
+            .await)
     }
 
-    async fn read_answer(&self, mut response: Response) -> Answer {
+    fn request(&self, call: &Call) -> RequestBuilder {
+        let url = self.url(call);
+        let credentials = self.credentials.get();
+        let request = self
+            .client
+            .request(call.operation.method(), url.as_str())
+            .basic_auth(credentials.user(), Some(credentials.password()))
+            .header(ACCEPT, "application/json");
+        match &call.body {
+            Some(body) => request
+                .header(CONTENT_TYPE, "application/json")
+                .body(body.clone()),
+            None => request,
+        }
+    }
+
+    /// Waits a while longer for the answer to a financial request, to log it. Its outcome is settled.
+    fn listen(
+        &self,
+        request_id: RequestId,
+        asked_at: Instant,
+        late: impl Future<Output = reqwest::Result<Response>> + Send + 'static,
+    ) {
+        let Ok(place) = Arc::clone(&self.listeners).try_acquire_owned() else {
+            return;
+        };
+        tokio::spawn(async move {
+            if let Ok(response) = late.await {
+                let (status, delay) = (response.status().as_u16(), asked_at.elapsed());
+                tracing::warn!(%request_id, status, ?delay, "an answer came too late, and is ignored");
+            }
+            drop(place);
+        });
+    }
+
+    async fn read_answer(&self, mut response: Response, time_left: Duration) -> Answer {
         let status = response.status().as_u16();
         let content_type = text_header(response.headers(), &CONTENT_TYPE);
         let retry_after = self.retry_after(response.headers());
-        let (body, body_end) = read_body(&mut response, self.body_limit_bytes).await;
+        let (body, body_end) = read_body(&mut response, self.body_limit_bytes, time_left).await;
         Answer {
             status,
             content_type,
@@ -112,6 +168,10 @@ impl HttpTransport {
 impl Transport for HttpTransport {
     fn exchange(&self, call: Call) -> Exchange<'_> {
         Box::pin(self.send(call))
+    }
+
+    fn replace_credentials(&self, credentials: Credentials) -> bool {
+        self.credentials.replace(credentials)
     }
 }
 
@@ -257,14 +317,23 @@ fn install_tls_provider() {
 #[cfg(not(feature = "rustls"))]
 fn install_tls_provider() {}
 
-async fn read_body(response: &mut Response, limit_bytes: usize) -> (Bytes, BodyEnd) {
+async fn read_body(
+    response: &mut Response,
+    limit_bytes: usize,
+    time_left: Duration,
+) -> (Bytes, BodyEnd) {
+    // A time that no clock can tell is none.
+    let ends_at = Instant::now() + time_left.min(LONGEST_WAIT);
     let announced = response.content_length().unwrap_or_default();
     let announced = usize::try_from(announced).unwrap_or(limit_bytes);
     // What is announced may be a lie, so only a little is made ready for it.
     let ready = announced.min(limit_bytes).min(READY_BYTES);
     let mut body = BodyBuffer::with_capacity(ready);
     loop {
-        match response.chunk().await {
+        let Ok(chunk) = timeout_at(ends_at, response.chunk()).await else {
+            return (body.finish(), BodyEnd::CutOff);
+        };
+        match chunk {
             Ok(Some(chunk)) if body.len() + chunk.len() > limit_bytes => {
                 return (body.finish(), BodyEnd::TooLarge);
             }

@@ -21,19 +21,14 @@
 //!    echo personal data.
 
 use std::borrow::Cow;
-use std::error::Error;
-use std::fmt;
-use std::time::Duration;
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
-use super::{Answer, BodyEnd, NoAnswer};
-use crate::model::{
-    self, AdviceId, ErrorDetail, ErrorType, Money, Operation, ReversalReason, Sensitive,
-    TransactionMessage,
-};
+use super::failure::{Declined, NotSent, Problem, Unanswered, Unusable};
+use super::{Answer, AnswerPolicy, AnsweredRequest, BodyEnd, NoAnswer, RequestMeaning};
+use crate::model::{self, AdviceId, ErrorDetail, Money, Operation, Sensitive, TransactionMessage};
 
 /// How much of a failure's body an error quotes, in bytes.
 const EXCERPT_BYTES: usize = 200;
@@ -46,213 +41,6 @@ pub(crate) const IDENTIFIERS_LIMIT_BYTES: usize = 12 * 1024;
 
 /// The longest redeem reference and the longest amount, in bytes, that are kept of an approval.
 pub(crate) const TEXT_LIMIT_BYTES: usize = 1024;
-
-/// The upstream said no: final, and nothing exists there.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct Declined {
-    /// The HTTP status.
-    pub status: u16,
-    /// What the service says about it, where it says something.
-    pub detail: Option<ErrorDetail>,
-    /// The first bytes of a body that is no `ErrorDetail`. Masked, as a proxy's page may quote the
-    /// message or its URL.
-    pub excerpt: Option<Sensitive>,
-}
-
-impl Declined {
-    /// The kind of error, where the service names one.
-    pub fn error_type(&self) -> Option<&ErrorType> {
-        self.detail.as_ref().map(|detail| &detail.error_type)
-    }
-
-    /// Whether the upstream does not offer the operation at all (501).
-    ///
-    /// A server of an earlier version answers what it does not know with 404 or 405 and a page. So
-    /// does any server at a wrong address, which is why that says nothing about a financial request.
-    pub fn is_not_supported(&self) -> bool {
-        self.status == 501
-    }
-
-    fn of(answer: &Answer) -> Declined {
-        let detail = error_detail(answer);
-        Declined {
-            status: answer.status,
-            excerpt: match detail {
-                Some(_) => None,
-                None => excerpt(answer),
-            },
-            detail,
-        }
-    }
-}
-
-impl fmt::Display for Declined {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "HTTP status {}", self.status)?;
-        match &self.detail {
-            Some(detail) => write!(f, ", {detail}"),
-            None => Ok(()),
-        }
-    }
-}
-
-/// No connection was made: the message never left, and there is nothing to reverse.
-#[derive(Debug, thiserror::Error)]
-#[error("not sent: {reason}")]
-#[non_exhaustive]
-pub struct NotSent {
-    /// What stood in the way.
-    pub reason: NotSentReason,
-    /// What the HTTP library says about it.
-    pub source: Box<dyn Error + Send + Sync>,
-}
-
-/// What stood between the till and a connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum NotSentReason {
-    /// The upstream's name could not be resolved.
-    #[error("the upstream's name could not be resolved")]
-    Dns,
-    /// The connection was refused or the network is unreachable.
-    #[error("the upstream could not be reached")]
-    Connect,
-    /// The connection was not made in time.
-    #[error("the upstream did not take the connection in time")]
-    ConnectTimeout,
-    /// The TLS handshake failed.
-    #[error("the TLS handshake failed")]
-    Tls,
-    /// The message could not be put together on this machine.
-    #[error("the message could not be put together")]
-    Local,
-}
-
-/// The message was sent, or may have been, and no final answer came.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct Unanswered {
-    /// What came instead.
-    pub problem: Problem,
-    /// How long the other side asked to be left alone (`Retry-After`, in seconds or as a date). What
-    /// it says is not bounded here.
-    pub retry_after: Option<Duration>,
-    /// The first bytes of the body; never of a success. Masked, as a proxy's page may quote the
-    /// message or its URL.
-    pub excerpt: Option<Sensitive>,
-}
-
-/// What came instead of a final answer.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum Problem {
-    /// No answer within the timeout.
-    #[error("no answer within the timeout")]
-    TimedOut,
-    /// The connection broke before an answer.
-    #[error("the connection broke before an answer")]
-    ConnectionLost,
-    /// 500 or 504: the service itself does not know.
-    #[error("HTTP status {status}: the service does not know the outcome")]
-    ServerFault {
-        /// The HTTP status.
-        status: u16,
-    },
-    /// The answer is not the service's own word.
-    #[error("HTTP status {status}, which is not the service's own word")]
-    NotTheService {
-        /// The HTTP status.
-        status: u16,
-    },
-    /// A success that cannot be used.
-    #[error("HTTP status {status} with a body of {length_bytes} bytes ({content_type}) that {why}")]
-    Unusable {
-        /// The HTTP status.
-        status: u16,
-        /// The length of what was read of the body.
-        length_bytes: usize,
-        /// The content type, or `no content type`.
-        content_type: String,
-        /// What is wrong with it.
-        why: Unusable,
-    },
-}
-
-/// What is wrong with the body of a success.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum Unusable {
-    /// The connection or the time ran out before its end.
-    #[error("was cut off")]
-    CutOff,
-    /// It is longer than the limit.
-    #[error("is longer than the limit")]
-    TooLarge,
-    /// It is not the JSON that the operation answers with.
-    #[error("cannot be read: {0}")]
-    Unreadable(model::Unreadable),
-    /// It answers another message.
-    #[error("carries another id than the message that it answers")]
-    AnotherId,
-    /// It does not say which message it answers, with a status that is not the documented one.
-    #[error("does not carry the id of the message that it answers")]
-    NoId,
-    /// It names an error, which contradicts the status.
-    #[error("is an error, which contradicts the status")]
-    ContradictsStatus,
-    /// It is neither empty nor JSON.
-    #[error("is neither empty nor JSON")]
-    NotJson,
-    /// It carries more third-party identifiers than an advice can take along.
-    #[error("carries third-party identifiers beyond the limit")]
-    IdentifiersTooLarge,
-    /// It carries a redeem reference or an amount that is longer than any real one.
-    #[error("carries a redeem reference or an amount beyond the limit")]
-    TextTooLong,
-}
-
-impl Unanswered {
-    fn new(problem: Problem) -> Unanswered {
-        Unanswered {
-            problem,
-            retry_after: None,
-            excerpt: None,
-        }
-    }
-
-    fn of(answer: &Answer, problem: Problem) -> Unanswered {
-        Unanswered {
-            problem,
-            retry_after: answer.retry_after,
-            excerpt: excerpt(answer),
-        }
-    }
-
-    /// Why a request with this outcome is reversed.
-    pub(crate) fn reversal_reason(&self) -> ReversalReason {
-        match self.problem {
-            Problem::TimedOut | Problem::ConnectionLost => ReversalReason::Timeout,
-            _ => ReversalReason::ResponseNotFinal,
-        }
-    }
-
-    /// The HTTP status, where there was an answer at all.
-    pub fn status(&self) -> Option<u16> {
-        match self.problem {
-            Problem::TimedOut | Problem::ConnectionLost => None,
-            Problem::ServerFault { status }
-            | Problem::NotTheService { status }
-            | Problem::Unusable { status, .. } => Some(status),
-        }
-    }
-}
-
-impl fmt::Display for Unanswered {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.problem)
-    }
-}
 
 /// What a financial request came to.
 #[derive(Debug)]
@@ -300,10 +88,12 @@ pub(crate) trait ApprovalMessage: DeserializeOwned + TransactionMessage {
     }
 }
 
-/// Reads the outcome of a financial request whose id is `id`.
+/// Reads the outcome of the financial request whose id is `id`, as `policy` has it.
 pub(crate) fn of_request<R: ApprovalMessage>(
     result: Result<Answer, NoAnswer>,
+    operation: Operation,
     id: &str,
+    policy: &dyn AnswerPolicy,
 ) -> RequestOutcome<R> {
     let answer = match result {
         Ok(answer) => answer,
@@ -311,20 +101,24 @@ pub(crate) fn of_request<R: ApprovalMessage>(
         Err(NoAnswer::TimedOut) => return unknown(Problem::TimedOut),
         Err(NoAnswer::ConnectionLost) => return unknown(Problem::ConnectionLost),
     };
-    match standing_of(&answer) {
-        Standing::Success => match approval::<R>(&answer, id) {
+    let standing = standing_of(&answer);
+    if let Standing::Success = standing {
+        return match approval::<R>(&answer, id) {
             Ok(response) => RequestOutcome::Approved(response),
             Err(why) => RequestOutcome::Unknown(unusable(&answer, why)),
-        },
-        Standing::OwnRefusal => RequestOutcome::Declined(Declined::of(&answer)),
-        Standing::OwnDoubt => RequestOutcome::Unknown(server_fault(&answer)),
-        // A gateway that turns a request away with a 4xx did not pass it on, except where the
-        // status itself asks for the same request again.
-        Standing::Stranger => match answer.status {
-            408 | 425 | 429 => RequestOutcome::Unknown(not_the_service(&answer)),
-            400..=499 => RequestOutcome::Declined(Declined::of(&answer)),
-            _ => RequestOutcome::Unknown(not_the_service(&answer)),
-        },
+        };
+    }
+    let declined = Declined::of(&answer);
+    let answered = AnsweredRequest {
+        operation,
+        status: answer.status,
+        detail: declined.detail.as_ref(),
+        is_service_word: matches!(standing, Standing::OwnRefusal),
+    };
+    match (policy.request(&answered), standing) {
+        (RequestMeaning::Declined, _) => RequestOutcome::Declined(declined),
+        (_, Standing::OwnDoubt) => RequestOutcome::Unknown(server_fault(&answer)),
+        _ => RequestOutcome::Unknown(not_the_service(&answer)),
     }
 }
 
@@ -428,7 +222,7 @@ fn is_cut_off_before_its_reason(answer: &Answer) -> bool {
     answer.body_end == BodyEnd::CutOff && error_detail(answer).is_none()
 }
 
-fn error_detail(answer: &Answer) -> Option<ErrorDetail> {
+pub(super) fn error_detail(answer: &Answer) -> Option<ErrorDetail> {
     ErrorDetail::recognise(text_of(answer).as_bytes())
 }
 
@@ -577,7 +371,7 @@ fn not_the_service(answer: &Answer) -> Unanswered {
 }
 
 /// The first bytes of a failure's body; of a success only its length and type are ever told.
-fn excerpt(answer: &Answer) -> Option<Sensitive> {
+pub(super) fn excerpt(answer: &Answer) -> Option<Sensitive> {
     if (200..300).contains(&answer.status) || answer.body.is_empty() {
         return None;
     }

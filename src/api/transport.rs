@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::model::{Operation, Sensitive, Timestamp};
+use super::Credentials;
+use crate::model::{Operation, RequestId, Sensitive, Timestamp};
 
 /// A message on its way to the upstream.
 pub(crate) struct Call {
@@ -18,6 +19,8 @@ pub(crate) struct Call {
     pub(crate) body: Option<Bytes>,
     /// How long the whole exchange may take.
     pub(crate) timeout: Duration,
+    /// The financial request that this is. Its answer is listened for a while longer, and logged.
+    pub(crate) request_id: Option<RequestId>,
 }
 
 impl Call {
@@ -28,6 +31,20 @@ impl Call {
             query: Vec::new(),
             body: Some(body),
             timeout,
+            request_id: None,
+        }
+    }
+
+    /// A financial request.
+    pub(crate) fn financial(
+        operation: Operation,
+        body: Bytes,
+        timeout: Duration,
+        request_id: RequestId,
+    ) -> Call {
+        Call {
+            request_id: Some(request_id),
+            ..Call::with_body(operation, body, timeout)
         }
     }
 
@@ -42,6 +59,7 @@ impl Call {
             query,
             body: None,
             timeout,
+            request_id: None,
         }
     }
 }
@@ -89,6 +107,9 @@ pub(crate) type Exchange<'a> = Pin<Box<dyn Future<Output = Result<Answer, NoAnsw
 pub(crate) trait Transport: Send + Sync {
     /// Sends `call` once.
     fn exchange(&self, call: Call) -> Exchange<'_>;
+
+    /// Uses other credentials of the same user from now on. Says whether they are of the same user.
+    fn replace_credentials(&self, credentials: Credentials) -> bool;
 }
 
 impl fmt::Debug for Call {

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use super::{Core, DecisionError, LONGEST_WAIT};
-use crate::saf::{AdviceRecord, DamagedRecord, LedgerPage, Transaction, TransactionRecord};
+use crate::model::{AdviceId, RequestId};
+use crate::saf::{AdviceRecord, DamagedRecord, LedgerPage, List, Transaction, TransactionRecord};
 
 /// How many open transactions are read at a time.
 const PAGE: usize = 256;
@@ -15,6 +16,18 @@ const LIST_LIMIT: usize = 1_000;
 #[derive(Clone, Copy)]
 pub struct Advices<'a> {
     core: &'a Core,
+}
+
+/// Why the end of an advice cannot be told.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum WaitError {
+    /// The deadline was reached first. The advice is sent until it is settled all the same.
+    #[error("the advice is still pending")]
+    StillPending,
+    /// The queue cannot be read.
+    #[error(transparent)]
+    Queue(#[from] DecisionError),
 }
 
 /// The deadline was reached before the queue was empty.
@@ -42,7 +55,9 @@ impl<'a> Advices<'a> {
     /// [`DecisionError::Store`] if the queue cannot be read, [`DecisionError::Closed`] after a
     /// shutdown.
     pub fn pending(&self) -> Result<Vec<AdviceRecord>, DecisionError> {
-        self.list(|transaction| AdviceRecord::pending(transaction, &self.core.schedule))
+        self.list(List::Pending, |transaction| {
+            AdviceRecord::pending(transaction, &self.core.schedule)
+        })
     }
 
     /// The advices that the upstream refused or does not offer, oldest first; the first 1,000 of them.
@@ -54,7 +69,72 @@ impl<'a> Advices<'a> {
     /// # Errors
     /// As for [`pending`](Advices::pending).
     pub fn rejected(&self) -> Result<Vec<AdviceRecord>, DecisionError> {
-        self.list(|transaction| AdviceRecord::rejected(transaction, &self.core.schedule))
+        self.list(List::Refused, |transaction| {
+            AdviceRecord::rejected(transaction, &self.core.schedule)
+        })
+    }
+
+    /// The advices whose end was inferred, in the order in which they ended; the newest 1,000 of those
+    /// that are kept.
+    ///
+    /// Nobody acknowledged them: [`AdviceState::NothingToReverse`](crate::AdviceState) and
+    /// [`AdviceState::ArrivedEarlier`](crate::AdviceState) say what was concluded, and from what
+    /// answer. Reconcile them with the provider's statement.
+    ///
+    /// # Errors
+    /// As for [`pending`](Advices::pending).
+    pub fn inferred(&self) -> Result<Vec<AdviceRecord>, DecisionError> {
+        let mut inferred = std::collections::VecDeque::new();
+        self.each_page(List::Ended, |page| {
+            let ended = page.transactions.iter();
+            inferred
+                .extend(ended.filter_map(|one| AdviceRecord::inferred(one, &self.core.schedule)));
+            let excess = inferred.len().saturating_sub(LIST_LIMIT);
+            inferred.drain(..excess);
+            true
+        })?;
+        Ok(inferred.into())
+    }
+
+    /// Waits until the upstream has taken or refused the advice `id`, for as long as `deadline`, and
+    /// returns what became of it; `None` if the queue knows no such advice. The last 10,000 settled ones
+    /// are kept.
+    ///
+    /// # Errors
+    /// [`WaitError::StillPending`] at the deadline; as for [`pending`](Advices::pending) otherwise.
+    pub async fn wait(
+        &self,
+        id: AdviceId,
+        deadline: Duration,
+    ) -> Result<Option<AdviceRecord>, WaitError> {
+        let Some(request_id) = self
+            .core
+            .ledger
+            .request_of(id)
+            .map_err(DecisionError::from)?
+        else {
+            return Ok(None);
+        };
+        let settled = self.settled(request_id);
+        match tokio::time::timeout(deadline.min(LONGEST_WAIT), settled).await {
+            Ok(record) => Ok(record?),
+            Err(_) => Err(WaitError::StillPending),
+        }
+    }
+
+    async fn settled(&self, request: RequestId) -> Result<Option<AdviceRecord>, DecisionError> {
+        let mut changes = self.core.schedule.subscribe();
+        loop {
+            changes.mark_unchanged();
+            let found = self.core.ledger.look_up(request).await?;
+            let record = found.map(|one| AdviceRecord::of(&one, &self.core.schedule));
+            match record.flatten() {
+                Some(record) if record.is_pending() => {}
+                settled => return Ok(settled),
+            }
+            // Cannot fail: the schedule lives in the core.
+            let _ = changes.changed().await;
+        }
     }
 
     /// Waits until nothing is pending any more, for as long as `deadline`.
@@ -78,7 +158,7 @@ impl<'a> Advices<'a> {
     /// # Errors
     /// As for [`pending`](Advices::pending).
     pub fn undecided(&self) -> Result<Vec<TransactionRecord>, DecisionError> {
-        self.list(|transaction| {
+        self.list(List::Undecided, |transaction| {
             let record = || TransactionRecord::new(transaction.clone(), &self.core.schedule);
             transaction.awaits_decision().then(record)
         })
@@ -92,30 +172,43 @@ impl<'a> Advices<'a> {
     /// # Errors
     /// As for [`pending`](Advices::pending).
     pub fn damaged(&self) -> Result<Vec<DamagedRecord>, DecisionError> {
-        self.collect(|page| page.damaged)
+        let mut damaged = Vec::new();
+        for list in List::ALL {
+            self.each_page(list, |page| {
+                damaged.extend(page.damaged);
+                damaged.len() < LIST_LIMIT
+            })?;
+        }
+        damaged.truncate(LIST_LIMIT);
+        Ok(damaged)
     }
 
     fn list<T>(
         &self,
+        list: List,
         mut entry: impl FnMut(&Transaction) -> Option<T>,
     ) -> Result<Vec<T>, DecisionError> {
-        self.collect(|page| page.transactions.iter().filter_map(&mut entry).collect())
+        let mut entries = Vec::new();
+        self.each_page(list, |page| {
+            entries.extend(page.transactions.iter().filter_map(&mut entry));
+            entries.len() < LIST_LIMIT
+        })?;
+        entries.truncate(LIST_LIMIT);
+        Ok(entries)
     }
 
-    /// Goes through all open transactions, until the list is full.
-    fn collect<T>(
+    /// Goes through `list`, for as long as `visit` wants more.
+    fn each_page(
         &self,
-        mut entries: impl FnMut(LedgerPage) -> Vec<T>,
-    ) -> Result<Vec<T>, DecisionError> {
-        let mut list = Vec::new();
+        list: List,
+        mut visit: impl FnMut(LedgerPage) -> bool,
+    ) -> Result<(), DecisionError> {
         let mut after = None;
         loop {
-            let page = self.core.ledger.open_transactions(after, PAGE)?;
+            let page = self.core.ledger.page(list, after, PAGE)?;
             after = page.last;
-            list.extend(entries(page));
-            if after.is_none() || list.len() >= LIST_LIMIT {
-                list.truncate(LIST_LIMIT);
-                return Ok(list);
+            if !visit(page) || after.is_none() {
+                return Ok(());
             }
         }
     }

@@ -4,14 +4,13 @@
 //! another user, or on another till (a copied image) would send decisions to where nobody knows of them.
 //! It is quarantined: nothing is sent and nothing is reversed, until it is adopted.
 
-use std::sync::atomic::Ordering;
-
 use url::Url;
 use uuid::Uuid;
 
 use super::recovery::{RecoveryReport, unreadable};
 use super::{Client, Core, OpenError};
 use crate::saf::LedgerError;
+use crate::saf::ledger::Note;
 use crate::store::StoreError;
 
 /// Sets these digests apart from all others.
@@ -55,7 +54,7 @@ fn address(base_url: &str) -> String {
 impl Core {
     /// Whether the queue belongs to this client. A new queue does from now on.
     pub(super) async fn is_ours(&self) -> Result<bool, OpenError> {
-        match self.ledger.binding() {
+        match self.ledger.note(Note::Binding) {
             Ok(Some(bound)) => Ok(bound == self.binding.0),
             Ok(None) => self.bind().await.map(|()| true),
             // Nobody knows whose it is. A till that could not be opened for it would deliver nothing, ever.
@@ -65,7 +64,8 @@ impl Core {
     }
 
     async fn bind(&self) -> Result<(), OpenError> {
-        let bound = self.ledger.bind(self.binding.0.clone()).await;
+        let digest = Some(self.binding.0.clone());
+        let bound = self.ledger.keep_note(Note::Binding, digest).await;
         bound.map_err(unreadable)
     }
 }
@@ -73,7 +73,7 @@ impl Core {
 impl Client {
     /// Whether the queue belongs to another upstream, user or till, so that nothing is sent.
     pub fn is_quarantined(&self) -> bool {
-        self.core.quarantined.load(Ordering::Acquire)
+        self.core.control.is_quarantined()
     }
 
     /// Takes a quarantined queue over: from now on it belongs to this client's upstream, user and
@@ -94,7 +94,8 @@ impl Client {
         core.bind().await?;
         report.quarantined = false;
         core.recover(&mut report).await?;
-        core.quarantined.store(false, Ordering::Release);
+        core.control.set_quarantined(false);
+        core.schedule.nudge();
         Ok(report)
     }
 }

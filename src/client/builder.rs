@@ -3,7 +3,6 @@
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use tokio::runtime::Handle;
@@ -14,12 +13,15 @@ use super::recovery::RecoveryReport;
 use super::{Client, Core, OpenError, WorkerOrder};
 use zeroize::Zeroizing;
 
-use crate::api::{ClientIdentity, Credentials, HttpSettings, HttpTransport, Transport};
+use crate::api::{
+    AnswerPolicy, ClientIdentity, Credentials, HttpSettings, HttpTransport, InDoubt, Transport,
+};
 use crate::model::{Check, Defaults, Institution, Originator, Sensitive};
 use crate::saf::clock::{Clock, SystemClock, uptime};
 use crate::saf::delivery::Delivery;
 use crate::saf::ledger::Insistence;
-use crate::saf::{Ledger, RetryPolicy, Schedule, TillReference, findings};
+use crate::saf::link::Link;
+use crate::saf::{Discipline, Ledger, RetryPolicy, Schedule, TillReference, findings};
 use crate::store::{DirectoryLock, JournaledStore, ReceiptKey, Recovery, Store, StoreOptions};
 
 /// The timeout that the interface names, unless something else was agreed.
@@ -52,6 +54,9 @@ pub struct ClientBuilder {
     instance: Option<String>,
     receipt_key: Option<ReceiptKey>,
     audit_retention: Duration,
+    discipline: Discipline,
+    answers: Arc<dyn AnswerPolicy>,
+    fail_fast: bool,
 }
 
 impl ClientBuilder {
@@ -74,6 +79,9 @@ impl ClientBuilder {
             instance: None,
             receipt_key: None,
             audit_retention: AUDIT_RETENTION,
+            discipline: Discipline::OldestFirst,
+            answers: Arc::new(InDoubt),
+            fail_fast: false,
         }
     }
 
@@ -213,6 +221,28 @@ impl ClientBuilder {
         self
     }
 
+    /// Sends advices strictly in the order of the decisions, one at a time, as the interface describes
+    /// a queue. One that the upstream neither takes nor refuses then blocks all others:
+    /// [`Health::blocked_by`](crate::Health) names it.
+    pub fn in_order(mut self) -> Self {
+        self.discipline = Discipline::InOrder;
+        self
+    }
+
+    /// How answers are read; [`InDoubt`] unless this is called.
+    pub fn answer_policy(mut self, policy: impl AnswerPolicy + 'static) -> Self {
+        self.answers = Arc::new(policy);
+        self
+    }
+
+    /// Does not even try financial requests while the upstream is known to be down: they come back as
+    /// [`OrderOutcome::NotSent`](crate::OrderOutcome) at once. Off by default: each try is a chance to
+    /// find it up again.
+    pub fn fail_fast(mut self) -> Self {
+        self.fail_fast = true;
+        self
+    }
+
     /// Accepts plain HTTP to any host. Credentials and customers are then readable on the way, so
     /// protect it by other means.
     pub fn allow_plain_http(mut self) -> Self {
@@ -232,7 +262,7 @@ impl ClientBuilder {
         let transport = self.transport(Arc::clone(&clock))?;
         let defaults = self.checked_defaults()?;
         let queue_dir = self.queue_dir.ok_or(missing("queue_dir"))?;
-        let schedule = Arc::new(Schedule::default());
+        let schedule = Arc::new(Schedule::new(self.discipline));
         let binding = Binding::new(
             self.base_url.as_deref().unwrap_or_default(),
             self.credentials.as_ref().map_or("", Credentials::user),
@@ -257,7 +287,10 @@ impl ClientBuilder {
             defaults,
             policy: self.policy,
             binding,
-            quarantined: AtomicBool::new(false),
+            link: Arc::new(Link::new(self.policy)),
+            control: Arc::default(),
+            answers: self.answers,
+            fail_fast: self.fail_fast,
             report: RecoveryReport {
                 findings: findings(&recovery),
                 ..RecoveryReport::default()
@@ -358,7 +391,8 @@ impl Core {
                 report.quarantined = true;
             }
         }
-        self.quarantined = AtomicBool::new(report.quarantined);
+        self.control.set_quarantined(report.quarantined);
+        self.take_up_suspension()?;
         self.report = report;
         Ok(())
     }
@@ -372,6 +406,9 @@ impl Core {
         let delivery = Delivery {
             ledger: Arc::clone(&self.ledger),
             schedule: Arc::clone(&self.schedule),
+            link: Arc::clone(&self.link),
+            control: Arc::clone(&self.control),
+            answers: Arc::clone(&self.answers),
             transport: Arc::clone(&self.transport),
             clock: Arc::clone(&self.clock),
             policy: self.policy,

@@ -9,7 +9,7 @@ use tokio::time::sleep;
 
 use super::{Approved, Client, Core, OrderOutcome, RequestError, Unknown, WorkerOrder};
 use crate::api::outcome::{ApprovalMessage, RequestOutcome, of_request};
-use crate::api::{Answer, Call, NoAnswer, Unanswered, json_body};
+use crate::api::{Answer, Call, NoAnswer, NotSent, Unanswered, json_body};
 use crate::model::{
     Check, Fill, Money, Operation, RequestId, ReversalReason, Sensitive, Timestamp,
     TransactionMessage,
@@ -51,10 +51,13 @@ impl Client {
             source,
         })?;
         self.check_sale::<Q>(request_id)?;
+        if core.fail_fast && core.link.is_down() {
+            return Ok(OrderOutcome::NotSent(NotSent::held()));
+        }
         let exchange = Exchange::<Q> {
             client: self.clone(),
             transaction: self.journal_entry(&request, requested_at),
-            call: Call::with_body(Q::OPERATION, body, self.timeout),
+            call: Call::financial(Q::OPERATION, body, self.timeout, request_id),
             redeem_ref: request.redeem_ref(),
             kind: PhantomData,
         };
@@ -104,6 +107,7 @@ impl Client {
             till_reference: self.till_reference.clone(),
             tender_started: false,
             in_doubt: false,
+            advice_number: None,
             state: State::Sent,
         };
         // By this it is known which order a reversal is about.
@@ -175,7 +179,10 @@ impl<Q: FinancialRequest> Exchange<Q> {
             is_finished: false,
         };
         let answer = core.answer(call).await;
-        let stored = match of_request::<Q::Response>(answer, &id.to_string()) {
+        let outcome =
+            of_request::<Q::Response>(answer, Q::OPERATION, &id.to_string(), &*core.answers);
+        core.hear(outcome.word());
+        let stored = match outcome {
             RequestOutcome::Approved(response) => client.approved(id, redeem_ref, response).await,
             RequestOutcome::Declined(declined) => {
                 let stored = core.ledger.apply(id, Event::Declined).await;

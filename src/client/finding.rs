@@ -1,7 +1,7 @@
 //! Finding requests by what the till calls them.
 
 use super::{Client, DecisionError};
-use crate::saf::{LedgerError, LedgerPage, TillReference, TransactionRecord};
+use crate::saf::{LedgerError, LedgerPage, List, TillReference, TransactionRecord};
 
 /// How many transactions are read at a time.
 const PAGE: usize = 256;
@@ -20,12 +20,9 @@ impl Client {
     pub fn find(&self, wanted: &TillReference) -> Result<Vec<TransactionRecord>, DecisionError> {
         let ledger = &self.core.ledger;
         let mut found = Vec::new();
-        self.search(wanted, &mut found, |after| {
-            ledger.open_transactions(after, PAGE)
-        })?;
-        self.search(wanted, &mut found, |after| {
-            ledger.final_transactions(after, PAGE)
-        })?;
+        for list in List::ALL {
+            self.search(wanted, &mut found, |after| ledger.page(list, after, PAGE))?;
+        }
         found.truncate(FOUND_LIMIT);
         Ok(found)
     }

@@ -23,28 +23,31 @@ mod queries;
 mod query;
 mod recovery;
 mod requests;
+mod steering;
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-pub use advices::{Advices, StillPending};
+pub use advices::{Advices, StillPending, WaitError};
 pub use approved::{Approved, Confirmable, HandedBack, QueuedAdvice};
 pub use builder::ClientBuilder;
 pub use error::{DecisionError, OpenError, QueryError, RequestError};
 pub use outcome::{OrderOutcome, Unknown};
 pub use recovery::RecoveryReport;
 pub use requests::{CancelOrderOutcome, CreateOrderOutcome, RedeemOrderOutcome};
+pub use steering::{CredentialsError, Health};
 
-use crate::api::Transport;
+use crate::api::{AnswerPolicy, Transport, Word};
 use crate::model::{AdviceId, Defaults, Money, RequestId, ReversalReason};
 use crate::saf::clock::Clock;
+use crate::saf::control::Control;
 use crate::saf::delivery::Order as WorkerOrder;
 use crate::saf::ledger::Insistence;
+use crate::saf::link::{Ear, Link};
 use crate::saf::{Draft, Event, Ledger, RetryPolicy, Schedule, TillReference, TransactionRecord};
 use binding::Binding;
 
@@ -81,7 +84,11 @@ struct Core {
     policy: RetryPolicy,
     /// Whose queue it has to be.
     binding: Binding,
-    quarantined: AtomicBool,
+    link: Arc<Link>,
+    control: Arc<Control>,
+    answers: Arc<dyn AnswerPolicy>,
+    /// Whether requests are not even tried while the upstream is down.
+    fail_fast: bool,
     /// What was found at the open.
     report: RecoveryReport,
     /// The runtime of the worker, which outlives those of short-lived callers.
@@ -315,6 +322,13 @@ impl Core {
         Draft {
             id: AdviceId::random(),
             time: self.clock.now(),
+        }
+    }
+
+    /// Tells the link what a till heard.
+    fn hear(&self, word: Word) {
+        if self.link.hear(word, Ear::Till, self.clock.now()) {
+            self.schedule.nudge();
         }
     }
 

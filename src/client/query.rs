@@ -77,7 +77,9 @@ impl Client {
         loop {
             let call = self.call(operation, content.clone(), time_left());
             let answer = self.core.transport.exchange(call).await;
-            let error = match of_query(answer, operation) {
+            let outcome = of_query(answer, operation);
+            self.core.hear(outcome.word());
+            let error = match outcome {
                 QueryOutcome::Answered(response) => return Ok(response),
                 QueryOutcome::NotSupported { status } => {
                     return Err(QueryError::NotSupported { operation, status });

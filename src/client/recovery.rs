@@ -9,7 +9,7 @@
 
 use super::{Core, OpenError};
 use crate::model::{RequestId, ReversalReason};
-use crate::saf::{Event, Finding, LedgerError, State, Transaction};
+use crate::saf::{DamagedRecord, Event, Finding, LedgerError, List, State, Transaction};
 use crate::store::StoreError;
 
 /// How many transactions are read at a time.
@@ -34,19 +34,35 @@ pub struct RecoveryReport {
 }
 
 impl RecoveryReport {
+    fn count_lost(&self) -> usize {
+        let is_lost = |finding: &&Finding| matches!(finding, Finding::Lost { .. });
+        self.findings.iter().filter(is_lost).count()
+    }
+
+    /// How many of these the findings do not name.
+    fn count_unknown(&self, damaged: &[DamagedRecord]) -> usize {
+        let is_named = |request_id| self.findings.contains(&Finding::Lost { request_id });
+        damaged
+            .iter()
+            .filter(|one| !is_named(one.request_id))
+            .count()
+    }
+
     fn has_unknown_losses(&self) -> bool {
         self.findings.contains(&Finding::LostUnknown)
     }
 }
 
 impl Core {
-    /// Takes up every open transaction.
+    /// Takes up every transaction without an outcome or a decision. The pending ones are on the
+    /// schedule already.
     pub(super) async fn recover(&self, report: &mut RecoveryReport) -> Result<(), OpenError> {
+        report.damaged = report.count_lost();
         let mut after = None;
         loop {
-            let page = self.ledger.open_transactions(after, PAGE);
+            let page = self.ledger.page(List::Undecided, after, PAGE);
             let page = page.map_err(unreadable)?;
-            report.damaged += page.damaged.len();
+            report.damaged += report.count_unknown(&page.damaged);
             for damage in &page.damaged {
                 // One damaged record must not keep a till from delivering all others.
                 tracing::error!(request_id = %damage.request_id, reason = %damage.reason, "record is damaged");
@@ -82,13 +98,9 @@ impl Core {
             State::Sent if !transaction.in_doubt => {
                 tracing::warn!(request_id = %id, "request without an outcome is reversed");
                 let event = Event::Unknown(self.draft(), ReversalReason::Timeout);
-                // The ledger puts the new reversal on the schedule.
                 report.reversed += usize::from(self.apply(id, event).await?);
             }
             State::Approved => report.undecided += 1,
-            _ if transaction.pending_advice().is_some() => {
-                self.schedule.add(id, transaction.sequence, true);
-            }
             _ => {}
         }
         Ok(())

@@ -1,7 +1,7 @@
 //! A client on a store that fails when it is told to, and an upstream that approves everything.
 
 use std::sync::Mutex;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
 use serde_json::{Value, json};
@@ -9,7 +9,7 @@ use tokio::sync::Notify;
 use tokio::time::sleep;
 
 use super::*;
-use crate::api::{Answer, BodyEnd, Call, Exchange};
+use crate::api::{Answer, BodyEnd, Call, Credentials, Exchange, InDoubt};
 use crate::model::{
     CreateOrderRequest, CreateOrderResponse, Institution, Merchant, MerchantName, Operation,
     Originator, PersonalDetails,
@@ -119,6 +119,10 @@ impl Upstream {
 }
 
 impl Transport for Upstream {
+    fn replace_credentials(&self, _: Credentials) -> bool {
+        true
+    }
+
     fn exchange(&self, call: Call) -> Exchange<'_> {
         let body: Value = serde_json::from_slice(&call.body.unwrap_or_default()).unwrap();
         self.seen
@@ -223,7 +227,10 @@ async fn client(store: Arc<FragileStore>, upstream: Arc<Upstream>) -> Client {
         defaults: defaults(),
         policy: RetryPolicy::default().pauses(Duration::from_millis(5), Duration::from_millis(20)),
         binding: Binding::new("https://host/v2", "1234567", None),
-        quarantined: AtomicBool::new(false),
+        link: Arc::new(Link::new(RetryPolicy::default())),
+        control: Arc::default(),
+        answers: Arc::new(InDoubt),
+        fail_fast: false,
         report: RecoveryReport::default(),
         runtime: Handle::current(),
         worker_orders,

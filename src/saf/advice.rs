@@ -60,6 +60,14 @@ pub(crate) enum Settlement {
 }
 
 impl Settlement {
+    /// Whether nobody acknowledged it.
+    pub(crate) fn is_inferred(self) -> bool {
+        matches!(
+            self,
+            Settlement::NothingToReverse | Settlement::ArrivedEarlier
+        )
+    }
+
     /// Whether the upstream did not take it, so that somebody has to look after it.
     pub(crate) fn is_refusal(self) -> bool {
         matches!(self, Settlement::Rejected | Settlement::NotOffered)

@@ -2,145 +2,48 @@
 //!
 //! 1. It never polls: it sleeps until the next due time, a new advice, a finished sending, or the
 //!    word to stop.
-//! 2. It takes no decisions: it reports what an answer means for an advice to the ledger.
-//! 3. A sending that is under way when the word to stop comes is finished, not broken off.
-//! 4. An outcome that cannot be recorded leads to a repeat of the same bytes, never to silence.
+//! 2. While the upstream is down it sends one advice at a time, to see whether it is up again.
+//! 3. It takes no decisions: it reports what an answer means for an advice to the ledger.
+//! 4. A sending that is under way when the word to stop comes is finished, not broken off.
+//! 5. An outcome that cannot be recorded leads to a repeat of the same bytes, never to silence.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use backoff::ExponentialBackoff;
-use backoff::backoff::Backoff;
 use bytes::Bytes;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
 use super::clock::Clock;
-use super::schedule::Scheduled;
+use super::control::Control;
+use super::ledger::Note;
+use super::link::{Ear, Link, Permit};
+use super::pace::Pace;
+use super::schedule::{LONGEST_DELAY, OrderKey, OrderKeys, Scheduled};
 use super::verdict::{Circumstances, Verdict, judge, judge_lookup};
 use super::{
-    Advice, Attempt, AttemptOutcome, Event, Ledger, LedgerError, Schedule, Severity, Transaction,
+    Advice, Attempt, AttemptOutcome, Event, Ledger, LedgerError, RetryPolicy, Schedule, Severity,
+    Transaction,
 };
 use crate::api::outcome::{AdviceOutcome, QueryOutcome, of_advice, of_query};
-use crate::api::{Call, Transport};
+use crate::api::{AnswerPolicy, Call, Transport, Word};
 use crate::model::{LookupOrderQuery, LookupOrderResponse, Operation};
+use crate::store::StoreError;
 
-/// The longest time for which an upstream can ask to be left alone.
-const RETRY_AFTER_LIMIT: Duration = Duration::from_secs(60 * 60);
-
-/// At which pace an advice is repeated, and how many are sent at the same time.
-///
-/// The pause before repeat *k* is `initial` doubled *k* times, at most `max`, give or take a
-/// random part. There is no last repeat.
-#[derive(Clone, Copy, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct RetryPolicy {
-    /// The first pause; default 1 s.
-    pub initial: Duration,
-    /// The longest pause; default 5 min.
-    pub max: Duration,
-    /// How far a pause may be off, as a part of itself from 0.0 to 1.0; default 0.5.
-    pub jitter: f64,
-    /// How many advices are sent at the same time; default 4.
-    pub parallel: usize,
-}
-
-impl Default for RetryPolicy {
-    fn default() -> Self {
-        RetryPolicy {
-            initial: Duration::from_secs(1),
-            max: Duration::from_secs(5 * 60),
-            jitter: 0.5,
-            parallel: 4,
-        }
-    }
-}
-
-/// Why a retry policy cannot be followed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum RetryPolicyError {
-    /// Without a pause an upstream in trouble would be hammered.
-    #[error("the first pause is zero: give at least a millisecond")]
-    NoPause,
-    /// The bounds are the wrong way round.
-    #[error("the longest pause is shorter than the first one")]
-    MaxBelowInitial,
-    /// The random part must be a part.
-    #[error("the jitter is not between 0.0 and 1.0")]
-    Jitter,
-    /// Nothing would ever be sent.
-    #[error("no advice may be sent at a time: give at least 1")]
-    NotParallel,
-}
-
-impl RetryPolicy {
-    /// Sets the first and the longest pause.
-    pub fn pauses(mut self, initial: Duration, max: Duration) -> Self {
-        self.initial = initial;
-        self.max = max;
-        self
-    }
-
-    /// Sets how far a pause may be off, as a part of itself.
-    pub fn jitter(mut self, jitter: f64) -> Self {
-        self.jitter = jitter;
-        self
-    }
-
-    /// Sets how many advices are sent at the same time.
-    pub fn parallel(mut self, parallel: usize) -> Self {
-        self.parallel = parallel;
-        self
-    }
-
-    pub(crate) fn check(&self) -> Result<(), RetryPolicyError> {
-        if self.initial < Duration::from_millis(1) {
-            Err(RetryPolicyError::NoPause)
-        } else if self.max < self.initial {
-            Err(RetryPolicyError::MaxBelowInitial)
-        } else if !(0.0..=1.0).contains(&self.jitter) {
-            Err(RetryPolicyError::Jitter)
-        } else if self.parallel == 0 {
-            Err(RetryPolicyError::NotParallel)
-        } else {
-            Ok(())
-        }
-    }
-
-    /// The pause after attempt number `attempts`, where the other side asked to be left alone for so long.
-    ///
-    /// Never shorter than without being asked, so that nobody can ask to be hammered.
-    pub(crate) fn pause_as_asked(&self, attempts: u32, retry_after: Option<Duration>) -> Duration {
-        let asked = retry_after.unwrap_or_default();
-        self.pause_after(attempts).max(asked.min(RETRY_AFTER_LIMIT))
-    }
-
-    /// The pause after attempt number `attempts`.
-    pub(crate) fn pause_after(&self, attempts: u32) -> Duration {
-        let doublings = attempts.saturating_sub(1).min(31);
-        let unjittered = self.initial.saturating_mul(1 << doublings).min(self.max);
-        let mut backoff = ExponentialBackoff {
-            current_interval: unjittered,
-            initial_interval: unjittered,
-            randomization_factor: self.jitter,
-            max_interval: self.max,
-            max_elapsed_time: None,
-            ..ExponentialBackoff::default()
-        };
-        // Its own bound applies before the random part is added.
-        backoff.next_backoff().unwrap_or(self.max).min(self.max)
-    }
-}
+/// How many entries of the list of pending advices are read at a time.
+const PAGE: usize = 64;
 
 /// The worker's tools.
 pub(crate) struct Delivery {
     pub(crate) ledger: Arc<Ledger>,
     pub(crate) schedule: Arc<Schedule>,
+    pub(crate) link: Arc<Link>,
+    pub(crate) control: Arc<Control>,
     pub(crate) transport: Arc<dyn Transport>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) policy: RetryPolicy,
+    pub(crate) answers: Arc<dyn AnswerPolicy>,
     /// How long a sending may take.
     pub(crate) timeout: Duration,
 }
@@ -172,20 +75,38 @@ struct Place<'a> {
 impl Drop for Place<'_> {
     fn drop(&mut self) {
         match self.next {
-            Next::Done => self.schedule.remove(self.scheduled.request_id),
+            Next::Done => self.schedule.forget(self.scheduled.request_id),
             Next::Again(pause) => self.schedule.again(self.scheduled, pause),
         }
     }
+}
+
+/// What keeps the worker from starting another sending.
+enum Wait {
+    /// This time has to come first.
+    Until(Instant),
+    /// Something has to happen first.
+    ForNews,
+}
+
+/// What the worker alone knows, from one sending to the next.
+struct Pacing {
+    pace: Pace,
+    keys: OrderKeys,
+    /// How often the queue could not be read in a row, and when to try again.
+    store_failures: u32,
+    store_due_at: Option<Instant>,
 }
 
 impl Delivery {
     /// Works until told to finish, or until nobody is left to tell.
     pub(crate) async fn run(self, mut orders: watch::Receiver<Order>) {
         let delivery = Arc::new(self);
+        let mut pacing = delivery.pacing();
         let mut in_flight = JoinSet::new();
         // Asked before anything is started: work may arrive together with the word to stop.
         while *orders.borrow() == Order::Work {
-            delivery.start_due(&mut in_flight);
+            let wait = delivery.start_due(&mut in_flight, &mut pacing).await;
             // With all places taken there is nothing to wake up for but a finished sending.
             let has_place = in_flight.len() < delivery.policy.parallel;
             tokio::select! {
@@ -193,8 +114,8 @@ impl Delivery {
                     return;
                 },
                 Some(_) = in_flight.join_next() => {}
-                () = delivery.schedule.added(), if has_place => {}
-                () = delivery.next_due(), if has_place => {}
+                () = delivery.schedule.changed(), if has_place => {}
+                () = wait.over(), if has_place => {}
             }
         }
         let finished = async { while in_flight.join_next().await.is_some() {} };
@@ -205,69 +126,161 @@ impl Delivery {
         }
     }
 
-    fn start_due(self: &Arc<Self>, in_flight: &mut JoinSet<()>) {
-        while in_flight.len() < self.policy.parallel {
-            let Some(scheduled) = self.schedule.take_due() else {
-                return;
-            };
-            let delivery = Arc::clone(self);
-            in_flight.spawn(async move { delivery.send(scheduled).await });
+    fn pacing(&self) -> Pacing {
+        // A backlog goes out after a pause that is another one for each till.
+        self.schedule.hold_backlog(self.policy.opening_pause());
+        Pacing {
+            pace: Pace::new(self.policy.rate, self.policy.parallel),
+            keys: OrderKeys::default(),
+            store_failures: 0,
+            store_due_at: None,
         }
     }
 
-    async fn next_due(&self) {
-        match self.schedule.next_due() {
-            Some(due_at) => sleep_until(due_at).await,
-            None => std::future::pending().await,
+    /// Starts all that may be sent now, and says what to wait for.
+    async fn start_due(self: &Arc<Self>, in_flight: &mut JoinSet<()>, pacing: &mut Pacing) -> Wait {
+        while in_flight.len() < self.policy.parallel {
+            if let Some(wait) = self.obstacle(in_flight.len(), pacing) {
+                return wait;
+            }
+            match self.next(pacing).await {
+                Ok(Some((scheduled, transaction))) => {
+                    pacing.pace.take(Instant::now());
+                    let delivery = Arc::clone(self);
+                    in_flight.spawn(async move { delivery.send(scheduled, transaction).await });
+                }
+                Ok(None) => return self.schedule.next_due().map_or(Wait::ForNews, Wait::Until),
+                Err(error) => return self.hold_up(&error, pacing),
+            }
+        }
+        Wait::ForNews
+    }
+
+    fn obstacle(&self, in_flight: usize, pacing: &Pacing) -> Option<Wait> {
+        let now = Instant::now();
+        if self.control.is_held() {
+            return Some(Wait::ForNews);
+        }
+        match self.link.permit(in_flight) {
+            Permit::Granted => {}
+            Permit::NotBefore(at) => return Some(Wait::Until(at)),
+            Permit::Busy => return Some(Wait::ForNews),
+        }
+        let due_at = pacing.store_due_at.filter(|due_at| *due_at > now);
+        let due_at = due_at.or_else(|| pacing.pace.wait_until(now));
+        due_at.map(Wait::Until)
+    }
+
+    /// The next advice that may be sent, in flight from now on.
+    async fn next(
+        &self,
+        pacing: &mut Pacing,
+    ) -> Result<Option<(Scheduled, Arc<Transaction>)>, LedgerError> {
+        loop {
+            self.read_on().await?;
+            let Some(scheduled) = self.schedule.take_due() else {
+                return Ok(None);
+            };
+            let found = self.ledger.look_up(scheduled.request_id).await;
+            let found = found.inspect_err(|_| self.schedule.again(scheduled, Duration::ZERO));
+            let found = match found {
+                // It is listed as damaged; what it held cannot be sent.
+                Err(LedgerError::Store(StoreError::Damaged { .. })) => None,
+                found => found?,
+            };
+            self.store_works(pacing);
+            let Some(transaction) = found.filter(|one| one.pending_advice().is_some()) else {
+                self.schedule.forget(scheduled.request_id);
+                continue;
+            };
+            if self
+                .schedule
+                .may_go(scheduled, order_of(&transaction, &pacing.keys))
+            {
+                return Ok(Some((scheduled, transaction)));
+            }
+        }
+    }
+
+    /// Lets the schedule know more of the list, where it has nothing to hand out.
+    async fn read_on(&self) -> Result<(), LedgerError> {
+        while let Some(unread) = self.schedule.unread() {
+            let listed = self.ledger.pending_from(unread.from, PAGE).await?;
+            let is_all = listed.len() < PAGE;
+            self.schedule.take_in(unread, &listed, is_all);
+        }
+        Ok(())
+    }
+
+    /// The queue cannot be read: it is asked again after a while, and not in circles.
+    fn hold_up(&self, error: &LedgerError, pacing: &mut Pacing) -> Wait {
+        tracing::error!(%error, "delivery is held up");
+        self.control.store_failed(error);
+        pacing.store_failures = pacing.store_failures.saturating_add(1);
+        let pause = self.policy.pause_after(pacing.store_failures);
+        let due_at = Instant::now() + pause.min(LONGEST_DELAY);
+        pacing.store_due_at = Some(due_at);
+        Wait::Until(due_at)
+    }
+
+    fn store_works(&self, pacing: &mut Pacing) {
+        if pacing.store_failures > 0 {
+            pacing.store_failures = 0;
+            pacing.store_due_at = None;
+            self.control.store_works();
         }
     }
 
     /// Sends one advice once, records what came of it, and schedules what follows.
-    async fn send(&self, scheduled: Scheduled) {
+    async fn send(&self, scheduled: Scheduled, transaction: Arc<Transaction>) {
         let mut place = Place {
             schedule: &self.schedule,
             scheduled,
             next: Next::Again(self.policy.max),
         };
-        match self.attempt(&mut place).await {
-            Ok(next) => place.next = next,
+        match self.attempt(&mut place, &transaction).await {
+            Ok(next) => {
+                self.control.store_works();
+                place.next = next;
+            }
             Err(error) => {
-                tracing::error!(request_id = %scheduled.request_id, %error, "delivery is held up");
+                tracing::error!(request_id = %scheduled.request_id, %error, "an outcome cannot be recorded");
+                self.control.store_failed(&error);
             }
         }
     }
 
-    async fn attempt(&self, place: &mut Place<'_>) -> Result<Next, LedgerError> {
+    async fn attempt(
+        &self,
+        place: &mut Place<'_>,
+        transaction: &Transaction,
+    ) -> Result<Next, LedgerError> {
         let scheduled = place.scheduled;
-        let id = scheduled.request_id;
-        let Some(transaction) = self.ledger.transaction(id)? else {
-            return Err(LedgerError::UnknownRequest);
-        };
         let Some(advice) = transaction.pending_advice() else {
             return Ok(Next::Done);
         };
         // Judged before the sending: what arrives meanwhile proves nothing about the time before.
-        let circumstances = circumstances(&transaction, advice, scheduled);
+        let circumstances = circumstances(transaction, advice, scheduled);
         // Until the outcome is recorded, nothing but this tells that it may have arrived.
         place.scheduled.possibly_sent = true;
         let body = Bytes::from(advice.body.clone());
         let call = Call::with_body(advice.operation, body, self.timeout);
-        let outcome = of_advice(
-            self.transport.exchange(call).await,
-            advice.operation,
-            advice.id,
-        );
-        let verdict = match judge(&transaction, advice, &outcome, circumstances) {
-            Verdict::LookUp => self.look_up(&transaction).await,
+        let answer = self.transport.exchange(call).await;
+        let outcome = of_advice(answer, advice.operation, advice.id);
+        self.hear(outcome.word());
+        let verdict = judge(transaction, advice, &outcome, circumstances, &*self.answers);
+        let verdict = match verdict {
+            Verdict::LookUp => self.look_up(transaction).await,
             verdict => verdict,
         };
+        let verdict = self.suspend_or(verdict, &outcome).await?;
         let attempt = self.attempt_of(&outcome);
         let event = match verdict {
             Verdict::Settle(settlement) => Event::Settled(attempt.clone(), settlement),
             Verdict::Repeat | Verdict::LookUp => Event::Attempted(attempt.clone()),
         };
-        self.ledger.apply(id, event).await?;
-        report(&transaction, advice, verdict, &attempt);
+        self.ledger.apply(scheduled.request_id, event).await?;
+        report(transaction, advice, verdict, &attempt);
         place.scheduled.possibly_sent = scheduled.possibly_sent;
         Ok(match verdict {
             Verdict::Settle(_) => Next::Done,
@@ -275,6 +288,36 @@ impl Delivery {
                 Next::Again(self.pause(advice.attempts.saturating_add(1), &outcome))
             }
         })
+    }
+
+    /// Tells the link what was heard.
+    fn hear(&self, word: Word) {
+        if self.link.hear(word, Ear::Worker, self.clock.now()) {
+            self.schedule.nudge();
+        }
+    }
+
+    /// Keeps an advice that the upstream would refuse whatever was in it, and sends no other.
+    async fn suspend_or(
+        &self,
+        verdict: Verdict,
+        outcome: &AdviceOutcome,
+    ) -> Result<Verdict, LedgerError> {
+        let Verdict::Settle(settlement) = verdict else {
+            return Ok(verdict);
+        };
+        let refusal = match outcome {
+            AdviceOutcome::Refused(refusal) => Some(refusal),
+            _ => None,
+        };
+        let Some(suspension) = self.control.follow(settlement, refusal, self.clock.now()) else {
+            return Ok(verdict);
+        };
+        tracing::error!(status = suspension.status, error_type = ?suspension.error_type,
+            "the upstream refuses whatever it is sent, delivery is suspended");
+        let note = serde_json::to_vec(&suspension).ok();
+        self.ledger.keep_note(Note::Suspension, note).await?;
+        Ok(Verdict::Repeat)
     }
 
     async fn look_up(&self, transaction: &Transaction) -> Verdict {
@@ -286,6 +329,7 @@ impl Delivery {
         let call = Call::with_query(operation, query.to_query_pairs(), self.timeout);
         let answer = self.transport.exchange(call).await;
         let outcome: QueryOutcome<LookupOrderResponse> = of_query(answer, operation);
+        self.hear(outcome.word());
         judge_lookup(transaction, &outcome)
     }
 
@@ -311,6 +355,21 @@ impl Delivery {
                 .with_error(unanswered),
         }
     }
+}
+
+impl Wait {
+    async fn over(self) {
+        match self {
+            Wait::Until(at) => sleep_until(at).await,
+            Wait::ForNews => std::future::pending().await,
+        }
+    }
+}
+
+/// The order that an advice is about, where its reference is known.
+fn order_of(transaction: &Transaction, keys: &OrderKeys) -> Option<OrderKey> {
+    let reference = transaction.receipt.order_redeem_ref.as_ref()?;
+    Some(keys.key(reference.expose()))
 }
 
 fn circumstances(
@@ -346,48 +405,3 @@ fn report(transaction: &Transaction, advice: &Advice, verdict: Verdict, attempt:
 
 #[cfg(test)]
 mod worker_tests;
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn pauses_double_from_the_first_to_the_longest_and_never_end() {
-        let policy = RetryPolicy::default().jitter(0.0);
-        let seconds: Vec<u64> = (1..=11).map(|k| policy.pause_after(k).as_secs()).collect();
-        assert_eq!(seconds, [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300]);
-        assert_eq!(policy.pause_after(u32::MAX), policy.max);
-    }
-
-    #[test]
-    fn jitter_keeps_within_its_part_and_below_the_longest_pause() {
-        let policy = RetryPolicy::default();
-        for _ in 0..1_000 {
-            let third = policy.pause_after(3);
-            assert!((2..=6).contains(&third.as_secs()), "{third:?}");
-            assert!(policy.pause_after(20) <= policy.max);
-        }
-    }
-
-    #[test]
-    fn a_policy_that_cannot_be_followed_is_refused() {
-        let second = Duration::from_secs(1);
-        let policy = RetryPolicy::default();
-        let refused = |policy: RetryPolicy| policy.check().err();
-        assert_eq!(refused(policy), None);
-        let no_pause = policy.pauses(Duration::ZERO, second);
-        assert_eq!(refused(no_pause), Some(RetryPolicyError::NoPause));
-        let reversed = policy.pauses(2 * second, second);
-        assert_eq!(refused(reversed), Some(RetryPolicyError::MaxBelowInitial));
-        for jitter in [-0.1, 1.1, f64::NAN] {
-            assert_eq!(
-                refused(policy.jitter(jitter)),
-                Some(RetryPolicyError::Jitter)
-            );
-        }
-        assert_eq!(
-            refused(policy.parallel(0)),
-            Some(RetryPolicyError::NotParallel)
-        );
-    }
-}

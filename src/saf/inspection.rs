@@ -163,6 +163,19 @@ impl AdviceRecord {
         Some(Self::any(transaction, advice, schedule))
     }
 
+    /// The advice of `transaction`, if there is a decision.
+    pub(crate) fn of(transaction: &Transaction, schedule: &Schedule) -> Option<Self> {
+        let advice = transaction.advice()?;
+        Some(Self::any(transaction, advice, schedule))
+    }
+
+    /// The advice of `transaction`, if its end was inferred.
+    pub(crate) fn inferred(transaction: &Transaction, schedule: &Schedule) -> Option<Self> {
+        let advice = transaction.advice()?;
+        let is_inferred = advice.settlement.is_some_and(Settlement::is_inferred);
+        is_inferred.then(|| Self::any(transaction, advice, schedule))
+    }
+
     fn any(transaction: &Transaction, advice: &Advice, schedule: &Schedule) -> Self {
         let state = match advice.settlement {
             Some(Settlement::Accepted) => AdviceState::Accepted,
@@ -186,13 +199,20 @@ impl AdviceRecord {
         is_refused.then(|| Self::any(transaction, advice, schedule))
     }
 
+    /// Whether it is still to be sent.
+    #[must_use]
+    pub fn is_pending(&self) -> bool {
+        matches!(self.state, AdviceState::InFlight | AdviceState::Waiting(_))
+    }
+
     /// How much it matters that it is where it is.
     #[must_use]
     pub fn severity(&self) -> Severity {
         let is_refused = matches!(self.state, AdviceState::Rejected | AdviceState::NotOffered);
-        is_refused
-            .then(|| Severity::of_refused(self.operation))
-            .unwrap_or(Severity::Normal)
+        match is_refused {
+            true => Severity::of_refused(self.operation),
+            false => Severity::Normal,
+        }
     }
 
     fn new(transaction: &Transaction, advice: &Advice, state: AdviceState) -> Self {

@@ -3,9 +3,12 @@
 //! ```text
 //!  key                         value
 //!  t <request id>              the transaction (JSON in an envelope)
-//!  o <sequence> <request id>   nothing: an open transaction, oldest first
-//!  h <number> <request id>     nothing: a final transaction, in the order in which they ended
+//!  o <sequence> <request id>   nothing: without an outcome or a decision
+//!  p <number> <request id>     nothing: its advice is to be sent, by the order of decisions
+//!  r <number> <request id>     nothing: its advice was refused
+//!  h <number> <request id>     nothing: nothing is left to do, by the order in which they ended
 //!  b                           whose queue it is (a digest in an envelope)
+//!  s                           why the delivery is suspended (JSON in an envelope)
 //! ```
 //!
 //! 1. **Decide once**: the committer alone judges events, against what it has just decided, too.
@@ -33,12 +36,13 @@ use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
 use super::{Conflict, Event, Schedule, Transaction};
-use crate::model::RequestId;
+use crate::model::{AdviceId, RequestId};
 use crate::store::{Store, StoreError, open_record};
 use committer::Committer;
 use recent::{Recent, Seen};
+pub(crate) use records::List;
 pub(super) use records::request_of;
-use records::{BINDING, HISTORIC, OPEN, list, load};
+use records::{entries, load, page, request_of_advice};
 
 /// How many final transactions are kept, so that a late decision on one is understood.
 const HISTORY: u64 = 10_000;
@@ -117,12 +121,32 @@ enum Job {
         seen: Option<Seen>,
         reply: oneshot::Sender<Reply>,
     },
-    Bind {
-        digest: Vec<u8>,
+    /// Keeps a note under its key, or drops it.
+    Note {
+        key: &'static [u8],
+        note: Option<Vec<u8>>,
         reply: oneshot::Sender<Result<(), LedgerError>>,
     },
     /// Lets these of the final transactions go, by the keys that list them.
     Forget(Vec<Vec<u8>>),
+}
+
+/// What is kept beside the transactions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Note {
+    /// Whose queue it is.
+    Binding,
+    /// Why the delivery is suspended.
+    Suspension,
+}
+
+impl Note {
+    fn key(self) -> &'static [u8] {
+        match self {
+            Note::Binding => b"b",
+            Note::Suspension => b"s",
+        }
+    }
 }
 
 /// Whether a request may be made while the reversal of an earlier one for its order is under way.
@@ -187,22 +211,27 @@ impl Ledger {
         self.ask(Work::Apply(id, Box::new(event))).await
     }
 
-    /// Remembers whose queue it is.
-    pub(crate) async fn bind(&self, digest: Vec<u8>) -> Result<(), LedgerError> {
+    /// Keeps `note` in the place of an earlier one; `None` drops that.
+    pub(crate) async fn keep_note(
+        &self,
+        key: Note,
+        note: Option<Vec<u8>>,
+    ) -> Result<(), LedgerError> {
         let (reply, answer) = oneshot::channel();
-        self.send(Job::Bind { digest, reply })?;
+        let key = key.key();
+        self.send(Job::Note { key, note, reply })?;
         answer.await.unwrap_or(Err(LedgerError::Closed))
     }
 
-    /// Whose queue it is; `None` where nobody said so yet.
-    pub(crate) fn binding(&self) -> Result<Option<Vec<u8>>, LedgerError> {
-        let Some(sealed) = self.store()?.read(BINDING)? else {
+    /// The note that is kept under `key`.
+    pub(crate) fn note(&self, key: Note) -> Result<Option<Vec<u8>>, LedgerError> {
+        let Some(sealed) = self.store()?.read(key.key())? else {
             return Ok(None);
         };
-        let digest = open_record(BINDING, &sealed).map_err(|error| StoreError::Damaged {
+        let note = open_record(key.key(), &sealed).map_err(|error| StoreError::Damaged {
             reason: error.to_string(),
         })?;
-        Ok(Some(digest.to_vec()))
+        Ok(Some(note.to_vec()))
     }
 
     /// Like [`apply`](Ledger::apply) for a caller that cannot wait and has nobody to tell.
@@ -260,7 +289,7 @@ impl Ledger {
         if excess == 0 {
             return;
         }
-        let oldest = self.read(move |store| store.page(HISTORIC, None, excess));
+        let oldest = self.read(move |store| store.page(List::Ended.prefix(), None, excess));
         let forgotten = oldest.await.and_then(|oldest| {
             let keys = oldest.into_iter().map(|(key, _)| key);
             self.send(Job::Forget(keys.collect()))
@@ -296,25 +325,47 @@ impl Ledger {
         Ok(load(&*self.store()?, id)?)
     }
 
-    /// At most `limit` open transactions, oldest first, beginning behind `after`.
-    pub(crate) fn open_transactions(
+    /// The transaction of `id`; read only if it is none of those that changed last.
+    pub(crate) async fn look_up(
         &self,
+        id: RequestId,
+    ) -> Result<Option<Arc<Transaction>>, LedgerError> {
+        Ok(self.look_at(id).await?.transaction)
+    }
+
+    /// At most `limit` transactions of `list`, beginning behind `after`.
+    pub(crate) fn page(
+        &self,
+        list: List,
         after: Option<u64>,
         limit: usize,
     ) -> Result<Page, LedgerError> {
-        let mut page = list(&*self.store()?, OPEN, after, limit)?;
-        // One that was settled since the list was read has left it.
-        page.transactions.retain(|one| !one.is_final());
+        let mut page = page(&*self.store()?, list, after, limit)?;
+        // One that changed since the list was read may have left it.
+        page.transactions.retain(|one| List::of(one) == list);
         Ok(page)
     }
 
-    /// At most `limit` final transactions, in the order in which they ended, beginning behind `after`.
-    pub(crate) fn final_transactions(
+    /// The request whose advice is `id`, if there is one.
+    pub(crate) fn request_of(&self, id: AdviceId) -> Result<Option<RequestId>, LedgerError> {
+        let store = self.store()?;
+        for list in [List::Pending, List::Refused, List::Ended] {
+            if let Some(found) = request_of_advice(&*store, list, id)? {
+                return Ok(Some(found));
+            }
+        }
+        Ok(None)
+    }
+
+    /// At most `limit` entries of the list of pending advices, beginning with `first`.
+    pub(crate) async fn pending_from(
         &self,
-        after: Option<u64>,
+        first: u64,
         limit: usize,
-    ) -> Result<Page, LedgerError> {
-        Ok(list(&*self.store()?, HISTORIC, after, limit)?)
+    ) -> Result<Vec<(u64, RequestId)>, LedgerError> {
+        let after = first.checked_sub(1);
+        self.read(move |store| entries(store, List::Pending, after, limit))
+            .await
     }
 
     /// Takes no more work, finishes what is waiting, and lets the store go.

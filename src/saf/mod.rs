@@ -18,11 +18,15 @@
 
 mod advice;
 pub(crate) mod clock;
+pub(crate) mod control;
 pub(crate) mod delivery;
 mod findings;
 mod inspection;
 pub(crate) mod ledger;
+pub(crate) mod link;
+mod pace;
 mod receipt;
+mod retry_policy;
 #[cfg(test)]
 mod sample;
 mod schedule;
@@ -32,13 +36,15 @@ mod verdict;
 pub(crate) use advice::Settlement;
 pub(crate) use advice::{Advice, Draft};
 pub use advice::{Attempt, AttemptOutcome};
-pub use delivery::{RetryPolicy, RetryPolicyError};
+pub use control::Suspension;
 pub use findings::Finding;
 pub(crate) use findings::findings;
 pub use inspection::{AdviceRecord, AdviceState, Severity, Standing, TransactionRecord};
 pub use ledger::DamagedRecord;
-pub(crate) use ledger::{Ledger, LedgerError, Page as LedgerPage};
+pub(crate) use ledger::{Ledger, LedgerError, List, Page as LedgerPage};
+pub use link::LinkState;
 pub use receipt::{Receipt, TillReference};
-pub(crate) use schedule::Schedule;
+pub use retry_policy::{RetryPolicy, RetryPolicyError};
+pub(crate) use schedule::{Discipline, Schedule};
 pub use state::Conflict;
 pub(crate) use state::{Approval, Event, State, Transaction};

@@ -30,6 +30,7 @@ pub(super) fn sent(operation: Operation) -> Transaction {
         till_reference: TillReference::default(),
         tender_started: false,
         in_doubt: false,
+        advice_number: None,
         state: State::Sent,
     }
 }
@@ -54,11 +55,21 @@ pub(super) fn receipt() -> Receipt {
 
 /// The upstream says yes, without identifiers of its own.
 pub(super) fn approved() -> Event {
+    approved_with(receipt())
+}
+
+/// The upstream says yes to an order that no other sale is about.
+pub(super) fn approved_anew() -> Event {
+    let reference = RequestId::random().to_string();
+    approved_with(Receipt::with_redeem_ref(Some(Sensitive::from(reference))))
+}
+
+fn approved_with(receipt: Receipt) -> Event {
     Event::Approved {
         approval: Approval {
             amount: Money::zar(79_995),
         },
-        receipt: receipt(),
+        receipt,
         identifiers: None,
     }
 }

@@ -1,9 +1,21 @@
-//! When each pending advice is to be sent next.
+//! When each pending advice is to be sent next: a window on the list of them in the store.
+//!
+//! ```text
+//!  the list    1  2  3  4  5  6  7  8  9 …
+//!              left out ╰─ window ─╯  ▲
+//!                                     cursor: from here on nobody has looked yet
+//! ```
 //!
 //! 1. Due times are on the monotonic clock: a wall clock that jumps stalls nothing.
-//! 2. Of what is due, the oldest goes first.
+//! 2. Of what is due, the oldest goes first; with [`Discipline::InOrder`] nothing overtakes the oldest.
 //! 3. An entry that is being sent is in nobody's way and is not handed out twice.
-//! 4. Nothing here is durable: at open everything pending is due.
+//! 4. Advices of one order go strictly one after the other.
+//! 5. The window has a bound, however many are pending. What waits longest is left out of it first,
+//!    and is looked at again in the next round, which begins at the oldest that was left out.
+//! 6. Nothing here is durable: at open everything pending is due, after a pause of its own.
+
+mod ages;
+mod orders;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -13,16 +25,35 @@ use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
 use crate::model::RequestId;
+use ages::Ages;
+use orders::Orders;
+pub(crate) use orders::{OrderKey, OrderKeys};
 
 /// Far beyond any sensible delay, and far from where the monotonic clock overflows.
-const LONGEST_DELAY: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+pub(super) const LONGEST_DELAY: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
-/// The due times of all pending advices, shared by the committer, the worker and the reader.
-#[derive(Debug, Default)]
+/// How many advices the window holds.
+const WINDOW: usize = 1_024;
+
+/// How long what was left out of the window waits for the next round.
+const ROUND: Duration = Duration::from_secs(5 * 60);
+
+/// Whether an advice may overtake an older one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Discipline {
+    /// One that waits holds up no other, except those of its own order.
+    OldestFirst,
+    /// Only the oldest of all is sent.
+    InOrder,
+}
+
+/// The due times of pending advices, shared by the committer, the worker and the reader.
+#[derive(Debug)]
 pub(crate) struct Schedule {
+    discipline: Discipline,
     entries: Mutex<Entries>,
-    /// Told after every addition, so that the worker need not poll.
-    added: Notify,
+    /// Told whenever something may have become due, so that the worker need not poll.
+    changed: Notify,
     /// How many advices are pending, for those who wait for none.
     pending: watch::Sender<usize>,
 }
@@ -31,8 +62,8 @@ pub(crate) struct Schedule {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Scheduled {
     pub(crate) request_id: RequestId,
-    /// Its place in the order of age.
-    pub(crate) sequence: u64,
+    /// Its place in the order of decisions.
+    pub(crate) number: u64,
     /// Since when this process knows the advice; its request was sent before.
     pub(crate) known_since: Instant,
     /// Whether it may have been sent without a trace in its record: by an earlier process, or in an
@@ -47,13 +78,27 @@ pub(crate) enum Position {
     InFlight,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Entries {
+    /// The window.
     all: HashMap<RequestId, Entry>,
+    /// The window by age.
+    numbers: BTreeMap<u64, RequestId>,
     /// Not yet due, by due time.
     waiting: BTreeSet<(Instant, u64, RequestId)>,
     /// Due, by age.
     due: BTreeMap<u64, RequestId>,
+    orders: Orders,
+    /// The list was looked at up to here.
+    cursor: u64,
+    /// The first number that is not on the list yet.
+    end: u64,
+    left_out: Option<LeftOut>,
+    /// The first number that was not pending when the queue was opened.
+    opened_before: u64,
+    /// When what was pending then may be sent.
+    backlog_due_at: Instant,
+    ages: Ages,
 }
 
 #[derive(Debug)]
@@ -61,68 +106,191 @@ struct Entry {
     scheduled: Scheduled,
     /// `None` while it is in flight.
     due_at: Option<Instant>,
+    order: Option<OrderKey>,
+}
+
+/// What there was no room for in the window.
+#[derive(Clone, Copy, Debug)]
+struct LeftOut {
+    first: u64,
+    round_at: Instant,
+}
+
+impl Default for Schedule {
+    fn default() -> Self {
+        Schedule::new(Discipline::OldestFirst)
+    }
 }
 
 impl Schedule {
-    /// Adds a new advice, due now.
-    pub(crate) fn add(&self, request_id: RequestId, sequence: u64, possibly_sent: bool) {
+    pub(crate) fn new(discipline: Discipline) -> Schedule {
         let now = Instant::now();
-        let scheduled = Scheduled {
-            request_id,
-            sequence,
-            known_since: now,
-            possibly_sent,
-        };
-        let due_at = Some(now);
+        Schedule {
+            discipline,
+            entries: Mutex::new(Entries {
+                all: HashMap::new(),
+                numbers: BTreeMap::new(),
+                waiting: BTreeSet::new(),
+                due: BTreeMap::new(),
+                orders: Orders::default(),
+                cursor: 0,
+                end: 0,
+                left_out: None,
+                opened_before: 0,
+                backlog_due_at: now,
+                ages: Ages::new(now),
+            }),
+            changed: Notify::new(),
+            pending: watch::Sender::new(0),
+        }
+    }
+
+    /// Begins with a list of so many advices, whose numbers are all below `end`.
+    pub(crate) fn begin(&self, pending: usize, end: u64) {
         let mut entries = self.entries();
-        entries.all.insert(request_id, Entry { scheduled, due_at });
-        entries.waiting.insert((now, sequence, request_id));
-        self.pending.send_replace(entries.all.len());
+        entries.end = end;
+        entries.opened_before = end;
+        entries.ages.begin(end);
+        self.pending.send_replace(pending);
+    }
+
+    /// Lets what was pending at the open wait for so long, so that not all tills that got their power
+    /// back at the same moment send at the same moment.
+    pub(crate) fn hold_backlog(&self, pause: Duration) {
+        self.entries().backlog_due_at = Instant::now() + pause.min(LONGEST_DELAY);
+    }
+
+    /// Takes note of what was put on the list, and of what was taken off.
+    pub(crate) fn follow(&self, added: &[(u64, RequestId)], settled: &[RequestId]) {
+        if added.is_empty() && settled.is_empty() {
+            return;
+        }
+        let mut entries = self.entries();
+        for (number, id) in added {
+            entries.note_added(*number, *id);
+        }
+        for id in settled {
+            entries.remove(*id);
+        }
+        let counts = (added.len(), settled.len());
+        self.pending
+            .send_modify(|pending| *pending = (*pending + counts.0).saturating_sub(counts.1));
         drop(entries);
-        self.added.notify_one();
+        self.changed.notify_one();
+    }
+
+    /// Where the list has to be read on before anything is handed out; `None` where it need not be.
+    pub(crate) fn unread(&self) -> Option<Unread> {
+        let mut entries = self.entries();
+        let now = Instant::now();
+        entries.promote(now);
+        let is_busy = match self.discipline {
+            Discipline::OldestFirst => !entries.due.is_empty(),
+            Discipline::InOrder => !entries.all.is_empty(),
+        };
+        if is_busy {
+            return None;
+        }
+        entries.begin_round_if_due(now);
+        (entries.cursor < entries.end).then_some(Unread {
+            from: entries.cursor,
+            end: entries.end,
+        })
+    }
+
+    /// Takes in what the list has from `unread` on; `is_all` where that was all of it.
+    pub(crate) fn take_in(&self, unread: Unread, listed: &[(u64, RequestId)], is_all: bool) {
+        let mut entries = self.entries();
+        for (number, id) in listed {
+            entries.take_in(*number, *id);
+        }
+        let read = listed.last().map_or(unread.from, |(last, _)| last + 1);
+        entries.cursor = if is_all { read.max(unread.end) } else { read };
+        entries.shrink();
+        if entries.cursor >= entries.end {
+            for number in entries.orders.end_round() {
+                entries.wake(number);
+            }
+        }
     }
 
     /// Hands out the oldest advice that is due, which is in flight from then on.
     pub(crate) fn take_due(&self) -> Option<Scheduled> {
         let mut entries = self.entries();
         entries.promote(Instant::now());
-        let (_, request_id) = entries.due.pop_first()?;
+        let (number, request_id) = entries.due.first_key_value().map(|(n, id)| (*n, *id))?;
+        let oldest = entries.numbers.first_key_value().map(|(oldest, _)| *oldest);
+        if self.discipline == Discipline::InOrder && oldest != Some(number) {
+            return None;
+        }
+        entries.due.remove(&number);
         let entry = entries.all.get_mut(&request_id)?;
         entry.due_at = None;
         Some(entry.scheduled)
+    }
+
+    /// Whether no older advice of the same order is unsettled. If there is one, this one is due when
+    /// that is settled.
+    pub(crate) fn may_go(&self, scheduled: Scheduled, order: Option<OrderKey>) -> bool {
+        let Some(order) = order else { return true };
+        let mut entries = self.entries();
+        if let Some(entry) = entries.all.get_mut(&scheduled.request_id) {
+            entry.order = Some(order);
+        }
+        let cursor = entries.cursor;
+        let is_first = entries.orders.enter(order, scheduled.number, cursor);
+        if !is_first {
+            entries.put_back(scheduled, Instant::now() + ROUND);
+        }
+        is_first
     }
 
     /// Puts an advice back that was in flight, due again after `delay`.
     pub(crate) fn again(&self, scheduled: Scheduled, delay: Duration) {
         let due_at = Instant::now() + delay.min(LONGEST_DELAY);
         let mut entries = self.entries();
-        let Some(entry) = entries.all.get_mut(&scheduled.request_id) else {
-            return;
-        };
-        entry.scheduled = scheduled;
-        entry.due_at = Some(due_at);
-        let key = (due_at, scheduled.sequence, scheduled.request_id);
-        entries.waiting.insert(key);
+        entries.put_back(scheduled, due_at);
+        entries.shrink();
     }
 
-    /// Forgets an advice that is settled.
-    pub(crate) fn remove(&self, request_id: RequestId) {
+    /// Forgets an advice that turned out to be settled.
+    pub(crate) fn forget(&self, request_id: RequestId) {
+        self.entries().remove(request_id);
+    }
+
+    /// Makes everything due that is not in flight.
+    pub(crate) fn hurry(&self) {
         let mut entries = self.entries();
-        entries.all.remove(&request_id);
-        self.pending.send_replace(entries.all.len());
+        let now = Instant::now();
+        entries.backlog_due_at = now;
+        for (_, number, id) in std::mem::take(&mut entries.waiting) {
+            entries.make_due(number, id, now);
+        }
+        if let Some(left_out) = &mut entries.left_out {
+            left_out.round_at = now;
+        }
+        drop(entries);
+        self.changed.notify_one();
     }
 
     /// When the next advice will be due; `None` while there is none.
     pub(crate) fn next_due(&self) -> Option<Instant> {
         let entries = self.entries();
-        if entries.due.is_empty() {
-            entries.waiting.first().map(|(due_at, ..)| *due_at)
-        } else {
-            Some(Instant::now())
+        let now = Instant::now();
+        if self.discipline == Discipline::InOrder {
+            let (_, oldest) = entries.numbers.first_key_value()?;
+            let oldest = entries.all.get(oldest)?;
+            return oldest.due_at.map(|due_at| due_at.max(now));
         }
+        if !entries.due.is_empty() {
+            return Some(now);
+        }
+        let waiting = entries.waiting.first().map(|(due_at, ..)| *due_at);
+        let round = entries.left_out.map(|left_out| left_out.round_at);
+        waiting.into_iter().chain(round).min()
     }
 
-    /// Where the advice of `request_id` stands.
+    /// Where the advice of `request_id` stands; `None` while nobody has looked at it.
     pub(crate) fn position(&self, request_id: RequestId) -> Option<Position> {
         let entries = self.entries();
         let entry = entries.all.get(&request_id)?;
@@ -132,9 +300,21 @@ impl Schedule {
         })
     }
 
+    /// The advice that all others wait for.
+    pub(crate) fn blocking(&self) -> Option<RequestId> {
+        let entries = self.entries();
+        let oldest = entries.numbers.first_key_value()?;
+        (self.discipline == Discipline::InOrder).then_some(*oldest.1)
+    }
+
     /// How many advices are pending.
     pub(crate) fn len(&self) -> usize {
         *self.pending.borrow()
+    }
+
+    /// Tells whenever the list of pending advices changes.
+    pub(crate) fn subscribe(&self) -> watch::Receiver<usize> {
+        self.pending.subscribe()
     }
 
     /// Returns once nothing is pending.
@@ -147,9 +327,14 @@ impl Schedule {
             .await;
     }
 
-    /// Returns after the next addition, or at once if there was one since the last call.
-    pub(crate) async fn added(&self) {
-        self.added.notified().await;
+    /// Has the worker look again.
+    pub(crate) fn nudge(&self) {
+        self.changed.notify_one();
+    }
+
+    /// Returns after the next change, or at once if there was one since the last call.
+    pub(crate) async fn changed(&self) {
+        self.changed.notified().await;
     }
 
     fn entries(&self) -> MutexGuard<'_, Entries> {
@@ -158,69 +343,163 @@ impl Schedule {
     }
 }
 
+/// A part of the list that was not read yet.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Unread {
+    pub(crate) from: u64,
+    end: u64,
+}
+
 impl Entries {
+    fn note_added(&mut self, number: u64, id: RequestId) {
+        self.ages.note(number, Instant::now());
+        // What follows right behind what was read need not be read.
+        let is_next = self.cursor == self.end && number == self.end && self.all.len() < WINDOW;
+        self.end = self.end.max(number + 1);
+        if is_next {
+            self.take_in(number, id);
+            self.cursor = self.end;
+        }
+    }
+
+    fn take_in(&mut self, number: u64, request_id: RequestId) {
+        if self.all.contains_key(&request_id) {
+            return;
+        }
+        let now = Instant::now();
+        let is_backlog = number < self.opened_before;
+        let scheduled = Scheduled {
+            request_id,
+            number,
+            known_since: self.ages.known_since(number),
+            possibly_sent: is_backlog,
+        };
+        let due_at = if is_backlog { self.backlog_due_at } else { now };
+        let entry = Entry {
+            scheduled,
+            due_at: Some(due_at),
+            order: None,
+        };
+        self.all.insert(request_id, entry);
+        self.numbers.insert(number, request_id);
+        self.waiting.insert((due_at, number, request_id));
+    }
+
     /// Moves what has become due from the order of time to the order of age.
     fn promote(&mut self, now: Instant) {
         while let Some(first) = self.waiting.first().copied() {
-            let (due_at, sequence, request_id) = first;
+            let (due_at, number, request_id) = first;
             if due_at > now {
                 return;
             }
             self.waiting.remove(&first);
-            self.due.insert(sequence, request_id);
+            self.due.insert(number, request_id);
+        }
+    }
+
+    fn make_due(&mut self, number: u64, id: RequestId, now: Instant) {
+        if let Some(entry) = self.all.get_mut(&id) {
+            entry.due_at = Some(now);
+            self.due.insert(number, id);
+        }
+    }
+
+    fn put_back(&mut self, scheduled: Scheduled, due_at: Instant) {
+        let Some(entry) = self.all.get_mut(&scheduled.request_id) else {
+            return;
+        };
+        let Scheduled {
+            number, request_id, ..
+        } = scheduled;
+        entry.scheduled = scheduled;
+        if let Some(before) = entry.due_at.replace(due_at) {
+            self.waiting.remove(&(before, number, request_id));
+            self.due.remove(&number);
+        }
+        self.waiting.insert((due_at, number, request_id));
+    }
+
+    fn remove(&mut self, request_id: RequestId) {
+        let Some(entry) = self.drop_entry(request_id) else {
+            return;
+        };
+        let Some(order) = entry.order else { return };
+        if let Some(next) = self.orders.leave(order, entry.scheduled.number) {
+            self.wake(next);
+        }
+    }
+
+    /// Makes the advice due that waited for an older one of its order.
+    fn wake(&mut self, number: u64) {
+        let Some(id) = self.numbers.get(&number).copied() else {
+            return;
+        };
+        let due_at = self.all.get(&id).and_then(|entry| entry.due_at);
+        if let Some(due_at) = due_at
+            && self.waiting.remove(&(due_at, number, id))
+        {
+            self.make_due(number, id, Instant::now());
+        }
+    }
+
+    fn drop_entry(&mut self, request_id: RequestId) -> Option<Entry> {
+        let entry = self.all.remove(&request_id)?;
+        let number = entry.scheduled.number;
+        self.numbers.remove(&number);
+        self.due.remove(&number);
+        if let Some(due_at) = entry.due_at {
+            self.waiting.remove(&(due_at, number, request_id));
+        }
+        Some(entry)
+    }
+
+    /// Leaves out what waits longest, until the window has its size.
+    fn shrink(&mut self) {
+        while self.all.len() > WINDOW {
+            let Some(last) = self.last_to_leave_out() else {
+                return;
+            };
+            self.leave_out(last);
+        }
+    }
+
+    /// What may have been sent without a trace stays: only this window knows of it.
+    fn last_to_leave_out(&self) -> Option<RequestId> {
+        let waiting = self.waiting.iter().rev();
+        let can_go = |id: &RequestId| {
+            self.all.get(id).is_some_and(|entry| {
+                let scheduled = entry.scheduled;
+                !scheduled.possibly_sent || scheduled.number < self.opened_before
+            })
+        };
+        waiting.map(|(_, _, id)| *id).find(can_go)
+    }
+
+    fn leave_out(&mut self, request_id: RequestId) {
+        let Some(entry) = self.drop_entry(request_id) else {
+            return;
+        };
+        let number = entry.scheduled.number;
+        if let Some(order) = entry.order {
+            self.orders.leave_out(order, number);
+        }
+        let left_out = self.left_out.get_or_insert_with(|| LeftOut {
+            first: number,
+            round_at: Instant::now() + ROUND,
+        });
+        left_out.first = left_out.first.min(number);
+    }
+
+    fn begin_round_if_due(&mut self, now: Instant) {
+        if self.cursor < self.end {
+            return;
+        }
+        if let Some(left_out) = self.left_out.take_if(|left_out| left_out.round_at <= now) {
+            self.cursor = left_out.first;
+            self.orders.begin_round();
         }
     }
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
-mod tests {
-    use super::*;
-
-    fn add(schedule: &Schedule, sequence: u64) -> RequestId {
-        let id = RequestId::random();
-        schedule.add(id, sequence, false);
-        id
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn of_what_is_due_the_oldest_goes_first() {
-        let schedule = Schedule::default();
-        let young = add(&schedule, 2);
-        let old = add(&schedule, 1);
-        assert_eq!(schedule.take_due().unwrap().request_id, old);
-        assert_eq!(schedule.take_due().unwrap().request_id, young);
-        assert!(schedule.take_due().is_none());
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn what_is_put_back_is_due_after_its_delay_and_not_before() {
-        let schedule = Schedule::default();
-        let id = add(&schedule, 1);
-        let delay = Duration::from_secs(5);
-        schedule.again(schedule.take_due().unwrap(), delay);
-        assert_eq!(schedule.position(id), Some(Position::Waiting(delay)));
-        tokio::time::advance(delay - Duration::from_millis(1)).await;
-        assert!(schedule.take_due().is_none());
-        tokio::time::advance(Duration::from_millis(1)).await;
-        assert_eq!(schedule.take_due().unwrap().request_id, id);
-        assert_eq!(schedule.position(id), Some(Position::InFlight));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn an_advice_that_waits_holds_up_no_younger_one() {
-        let schedule = Schedule::default();
-        add(&schedule, 1);
-        schedule.again(schedule.take_due().unwrap(), Duration::from_secs(60));
-        let young = add(&schedule, 2);
-        assert_eq!(schedule.take_due().unwrap().request_id, young);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn an_addition_before_the_wait_is_not_missed() {
-        let schedule = Schedule::default();
-        add(&schedule, 1);
-        let waited = tokio::time::timeout(Duration::from_secs(1), schedule.added()).await;
-        assert!(waited.is_ok());
-    }
-}
+mod tests;

@@ -64,6 +64,9 @@ pub(crate) struct Transaction {
     /// Whether a later state may be lost: nothing is decided on it without being asked.
     #[serde(default)]
     pub(crate) in_doubt: bool,
+    /// The place of its advice in the order of decisions; `None` until the ledger has given it one.
+    #[serde(default)]
+    pub(crate) advice_number: Option<u64>,
     pub(crate) state: State,
 }
 

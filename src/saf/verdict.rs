@@ -9,8 +9,8 @@
 //! | every other 501 | settled: not offered, which a person has to look after |
 //! | every other refusal | rejected |
 
-use crate::api::Declined;
 use crate::api::outcome::{AdviceOutcome, QueryOutcome};
+use crate::api::{AdviceMeaning, AnswerPolicy, AnsweredAdvice, Declined};
 use crate::model::{ErrorType, LookupOrderResponse, Operation, OrderStatus};
 
 use super::{Advice, Settlement, State, Transaction};
@@ -39,55 +39,51 @@ pub(crate) fn judge(
     advice: &Advice,
     outcome: &AdviceOutcome,
     circumstances: Circumstances,
+    policy: &dyn AnswerPolicy,
 ) -> Verdict {
-    match outcome {
-        AdviceOutcome::Accepted { .. } => Verdict::Settle(Settlement::Accepted),
-        AdviceOutcome::NotSent(_) | AdviceOutcome::Unknown(_) => Verdict::Repeat,
-        AdviceOutcome::Refused(refusal) => {
-            judge_refusal(transaction, advice, refusal, circumstances)
-        }
-    }
+    let (status, refusal) = match outcome {
+        AdviceOutcome::Accepted { status } => (Some(*status), None),
+        AdviceOutcome::Refused(refusal) => (Some(refusal.status), Some(refusal)),
+        AdviceOutcome::Unknown(unanswered) => (unanswered.status(), None),
+        AdviceOutcome::NotSent(_) => (None, None),
+    };
+    // Without any answer there is nothing to read.
+    let Some(status) = status else {
+        return Verdict::Repeat;
+    };
+    let is_acknowledged = matches!(outcome, AdviceOutcome::Accepted { .. });
+    let answered = AnsweredAdvice {
+        operation: advice.operation,
+        advice_id: advice.id,
+        status,
+        detail: refusal.and_then(|refusal| refusal.detail.as_ref()),
+        is_acknowledged,
+        is_service_word: is_acknowledged || refusal.is_some(),
+        possibly_sent_before: circumstances.possibly_sent_before,
+        reverses_unapproved: never_approved(transaction),
+        request_has_landed: circumstances.request_has_landed,
+        can_be_looked_up: can_be_looked_up(transaction),
+    };
+    Verdict::of(policy.advice(&answered))
 }
 
-fn judge_refusal(
-    transaction: &Transaction,
-    advice: &Advice,
-    refusal: &Declined,
-    circumstances: Circumstances,
-) -> Verdict {
-    match refusal.error_type() {
-        // About the sender, not about the advice.
-        Some(ErrorType::AuthenticationError) => Verdict::Repeat,
-        Some(ErrorType::UnableToLocateRecord) if never_approved(transaction) => {
-            if circumstances.request_has_landed {
-                Verdict::Settle(Settlement::NothingToReverse)
-            } else {
-                Verdict::Repeat
-            }
+impl Verdict {
+    fn of(meaning: AdviceMeaning) -> Verdict {
+        match meaning {
+            AdviceMeaning::Accepted => Verdict::Settle(Settlement::Accepted),
+            AdviceMeaning::NothingToReverse => Verdict::Settle(Settlement::NothingToReverse),
+            AdviceMeaning::LookUp => Verdict::LookUp,
+            AdviceMeaning::ArrivedEarlier => Verdict::Settle(Settlement::ArrivedEarlier),
+            AdviceMeaning::NotOffered => Verdict::Settle(Settlement::NotOffered),
+            AdviceMeaning::Rejected => Verdict::Settle(Settlement::Rejected),
+            AdviceMeaning::Repeat => Verdict::Repeat,
         }
-        Some(ErrorType::DuplicateRecord)
-            if circumstances.possibly_sent_before && names_itself(advice, refusal) =>
-        {
-            if can_be_looked_up(transaction) {
-                Verdict::LookUp
-            } else {
-                Verdict::Settle(Settlement::ArrivedEarlier)
-            }
-        }
-        _ if refusal.is_not_supported() => Verdict::Settle(Settlement::NotOffered),
-        _ => Verdict::Settle(Settlement::Rejected),
     }
 }
 
 /// Whether this is the reversal of a request that never got a successful answer.
 fn never_approved(transaction: &Transaction) -> bool {
     matches!(transaction.state, State::Reversing(_)) && transaction.approval.is_none()
-}
-
-fn names_itself(advice: &Advice, refusal: &Declined) -> bool {
-    let own = advice.id.to_string();
-    let named = refusal.detail.as_ref().map(|detail| detail.id.as_str());
-    named.is_some_and(|named| named.eq_ignore_ascii_case(&own))
 }
 
 fn can_be_looked_up(transaction: &Transaction) -> bool {

@@ -1,9 +1,12 @@
 //! Every kind of answer, good and bad, and what it means for each kind of message.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 
 use super::*;
-use crate::model::{CreateOrderResponse, LookupOrderResponse};
+use crate::api::{InDoubt, NotSentReason};
+use crate::model::{CreateOrderResponse, ErrorType, LookupOrderResponse, ReversalReason};
 
 const ID: &str = "0f3b1c8e-9d0a-4b6e-8f8a-3c2d1e0f9a8b";
 const OTHER_ID: &str = "11111111-2222-4333-8444-555555555555";
@@ -353,7 +356,7 @@ fn answer(status: u16, body: Vec<u8>, body_end: BodyEnd) -> Answer {
 }
 
 fn request(result: Result<Answer, NoAnswer>) -> RequestOutcome<CreateOrderResponse> {
-    of_request(result, ID)
+    of_request(result, Operation::CreateOrder, ID, &InDoubt)
 }
 
 fn advice(result: Result<Answer, NoAnswer>) -> AdviceOutcome {

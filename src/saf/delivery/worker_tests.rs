@@ -11,10 +11,11 @@ use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinHandle;
 
 use super::*;
-use crate::api::{Answer, BodyEnd, Exchange, NoAnswer};
+use crate::api::{Answer, BodyEnd, Credentials, Exchange, InDoubt, NoAnswer};
 use crate::model::{RequestId, ReversalReason, Timestamp};
 use crate::saf::ledger::Insistence;
-use crate::saf::sample::{approved, draft, sent};
+use crate::saf::retry_policy::RETRY_AFTER_LIMIT;
+use crate::saf::sample::{approved_anew, draft, sent};
 use crate::saf::{Settlement, State};
 use crate::store::{Batch, Entry, MemoryStore, Store, StoreError};
 
@@ -60,6 +61,10 @@ impl Drop for InFlight {
 }
 
 impl Transport for Upstream {
+    fn replace_credentials(&self, _: Credentials) -> bool {
+        true
+    }
+
     fn exchange(&self, call: Call) -> Exchange<'_> {
         let number = self.calls.fetch_add(1, Ordering::SeqCst);
         let count = self.in_flight.fetch_add(1, Ordering::SeqCst) + 1;
@@ -135,6 +140,7 @@ impl Clock for Epoch {
 struct MoodyStore {
     entries: MemoryStore,
     reads_fail: AtomicBool,
+    failed_reads: AtomicUsize,
     commits_fail: AtomicBool,
 }
 
@@ -154,7 +160,9 @@ impl Store for MoodyStore {
     }
 
     fn read(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
-        fail_if(&self.reads_fail)?;
+        fail_if(&self.reads_fail).inspect_err(|_| {
+            self.failed_reads.fetch_add(1, Ordering::SeqCst);
+        })?;
         self.entries.read(key)
     }
 
@@ -199,6 +207,8 @@ struct Shop {
     upstream: Arc<Upstream>,
     seen: mpsc::UnboundedReceiver<Seen>,
     policy: RetryPolicy,
+    link: Arc<Link>,
+    control: Arc<Control>,
     polls: Arc<AtomicUsize>,
 }
 
@@ -215,6 +225,8 @@ impl Shop {
         let shared = Arc::clone(&store) as Arc<dyn Store>;
         let ledger = Ledger::start(shared, Arc::clone(&schedule)).unwrap();
         let (sender, seen) = mpsc::unbounded_channel();
+        // As fast as it goes: how fast it may go is another test's business.
+        let policy = RetryPolicy::default().jitter(0.0).rate(f64::INFINITY);
         let upstream = Upstream {
             script: Box::new(script),
             calls: AtomicUsize::new(0),
@@ -228,13 +240,16 @@ impl Shop {
             schedule,
             upstream: Arc::new(upstream),
             seen,
-            policy: RetryPolicy::default().jitter(0.0),
+            policy,
+            link: Arc::new(Link::new(policy)),
+            control: Arc::default(),
             polls: Arc::default(),
         }
     }
 
     fn policy(mut self, change: impl FnOnce(RetryPolicy) -> RetryPolicy) -> Shop {
         self.policy = change(self.policy);
+        self.link = Arc::new(Link::new(self.policy));
         self
     }
 
@@ -248,6 +263,9 @@ impl Shop {
         let delivery = Delivery {
             ledger: Arc::clone(&self.ledger),
             schedule: Arc::clone(&self.schedule),
+            link: Arc::clone(&self.link),
+            control: Arc::clone(&self.control),
+            answers: Arc::new(InDoubt),
             transport: Arc::clone(&self.upstream) as Arc<dyn Transport>,
             clock: Arc::new(Epoch),
             policy: self.policy,
@@ -272,7 +290,7 @@ impl Shop {
     /// An order that was confirmed.
     async fn confirm(&self) -> RequestId {
         let id = self.begin().await;
-        self.ledger.apply(id, approved()).await.unwrap();
+        self.ledger.apply(id, approved_anew()).await.unwrap();
         let event = Event::Confirm(draft(), None);
         self.ledger.apply(id, event).await.unwrap();
         id
@@ -409,19 +427,27 @@ async fn an_upstream_that_asks_to_be_left_alone_is_up_to_an_hour() {
 
 #[tokio::test(start_paused = true)]
 async fn a_queue_that_cannot_be_read_pauses_the_delivery_and_does_not_end_it() {
-    let shop = Shop::new(|_, _| accept());
-    let id = shop.confirm().await;
+    let earlier = Shop::new(|_, _| accept());
+    let id = earlier.confirm().await;
+    let shop = Shop::with_store(Arc::clone(&earlier.store), |_, _| accept());
     shop.store.reads_fail.store(true, Ordering::SeqCst);
     let started_at = Instant::now();
     let (_orders, _worker) = shop.open();
-    tokio::time::sleep(shop.policy.max - SECOND).await;
+    tokio::time::sleep(100 * SECOND).await;
     assert_eq!(shop.calls(), 0);
-    let polls = shop.polls.load(Ordering::SeqCst);
-    assert!(polls <= 3, "a failing queue is not hammered: {polls}");
+    let reads = shop.store.failed_reads.load(Ordering::SeqCst);
+    assert!(
+        (2..=8).contains(&reads),
+        "a failing queue is not hammered: {reads}"
+    );
+    assert!(shop.control.store_error().is_some());
     shop.store.reads_fail.store(false, Ordering::SeqCst);
     shop.schedule.emptied().await;
-    assert_eq!(Instant::now() - started_at, shop.policy.max);
+    // Half a second for a backlog, then pauses of 1, 2, 4 … 64 seconds.
+    let waited = Instant::now() - started_at;
+    assert_eq!(waited, SECOND / 2 + 127 * SECOND);
     assert_eq!(shop.settlement(id), Some(Settlement::Accepted));
+    assert_eq!(shop.control.store_error(), None);
 }
 
 #[tokio::test(start_paused = true)]

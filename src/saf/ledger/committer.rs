@@ -11,8 +11,8 @@ use super::super::{Event, Schedule, Transaction};
 use super::contested::Contested;
 use super::recent::Seen;
 use super::records::{
-    BINDING, HISTORIC, OPEN, check_size, first_number, keep_receipt, list_key, listing, load,
-    next_number, sweep_vault, transaction_key,
+    List, check_size, count, first_number, keep_receipt, list_value, listing, load, next_number,
+    open_list_key, sweep_vault, transaction_key,
 };
 use super::{HISTORY, HISTORY_SLACK, Insistence, Job, LedgerError, Memory, Reply, Work};
 use crate::model::RequestId;
@@ -34,12 +34,19 @@ pub(super) struct Committer {
     store: Arc<dyn Store>,
     memory: Arc<Memory>,
     schedule: Arc<Schedule>,
-    next_sequence: u64,
+    next: Numbers,
     history: History,
     contested: Contested,
     /// Why a commit failed: from then on it is not known what is durable, not even of what can be
     /// read, and nothing more is acknowledged.
     failed: Option<StoreError>,
+}
+
+/// The next places in the order of requests, and in that of decisions.
+#[derive(Clone, Copy)]
+struct Numbers {
+    sequence: u64,
+    advice: u64,
 }
 
 /// The first number that is kept, and the first that is free.
@@ -53,8 +60,6 @@ struct History {
 struct Decided {
     reply: oneshot::Sender<Reply>,
     transaction: Arc<Transaction>,
-    /// Whether the decision made an advice that is now to be sent.
-    new_advice: bool,
 }
 
 /// What one commit is made of.
@@ -66,24 +71,36 @@ struct Group {
     /// The receipts that nobody needs once the batch is durable.
     erased: Vec<(RequestId, Kept)>,
     decided: Vec<Decided>,
-    bound: Vec<oneshot::Sender<Result<(), LedgerError>>>,
+    /// What the batch puts on the list of pending advices, and what it takes off.
+    pending: Vec<(u64, RequestId)>,
+    settled: Vec<RequestId>,
+    noted: Vec<oneshot::Sender<Result<(), LedgerError>>>,
     /// The final transactions that the batch lets go, and the first number behind them.
     forgotten: (Vec<RequestId>, u64),
 }
 
-type Judged = Result<(Arc<Transaction>, bool), LedgerError>;
+type Judged = Result<Arc<Transaction>, LedgerError>;
 
 impl Group {
     /// Who asked is told now if it was refused, and otherwise when it is durable.
     fn settle(&mut self, judged: Judged, reply: oneshot::Sender<Reply>) {
         match judged {
-            Ok((transaction, new_advice)) => self.decided.push(Decided {
-                reply,
-                transaction,
-                new_advice,
-            }),
+            Ok(transaction) => self.decided.push(Decided { reply, transaction }),
             // Whoever asked may have stopped waiting.
             Err(error) => drop(reply.send(Err(error))),
+        }
+    }
+
+    /// Notes what the change means for the list of pending advices.
+    fn follow(&mut self, before: Option<&Transaction>, after: &Transaction) {
+        let is_pending = |one: &Transaction| List::of(one) == List::Pending;
+        match (before.is_some_and(is_pending), is_pending(after)) {
+            (false, true) => {
+                let number = after.advice_number.unwrap_or_default();
+                self.pending.push((number, after.request_id));
+            }
+            (true, false) => self.settled.push(after.request_id),
+            _ => {}
         }
     }
 
@@ -118,14 +135,18 @@ impl Committer {
         memory: Arc<Memory>,
         schedule: Arc<Schedule>,
     ) -> Result<Committer, StoreError> {
-        let next_sequence = next_number(&*store, OPEN)?;
+        let next = Numbers {
+            sequence: next_number(&*store, List::Undecided)?,
+            advice: next_number(&*store, List::Pending)?.max(next_number(&*store, List::Refused)?),
+        };
         let history = History {
-            first: first_number(&*store, HISTORIC)?,
-            next: next_number(&*store, HISTORIC)?,
+            first: first_number(&*store, List::Ended)?,
+            next: next_number(&*store, List::Ended)?,
         };
         sweep_vault(&*store)?;
+        schedule.begin(count(&*store, List::Pending)?, next.advice);
         Ok(Committer {
-            next_sequence,
+            next,
             history,
             contested: Contested::of(&*store)?,
             store,
@@ -153,26 +174,28 @@ impl Committer {
         // Whoever asked may have stopped waiting.
         match (job, failed) {
             (Job::Decide { reply, .. }, Some(error)) => drop(reply.send(Err(error))),
-            (Job::Bind { reply, .. }, Some(error)) => drop(reply.send(Err(error))),
+            (Job::Note { reply, .. }, Some(error)) => drop(reply.send(Err(error))),
             (Job::Forget(_), Some(_)) => {}
             (Job::Decide { work, seen, reply }, None) => {
                 let judged = self.judge_or_undo(work, seen, group);
                 group.settle(judged, reply);
             }
             (Job::Forget(listed), None) => forget(&listed, group),
-            (Job::Bind { digest, reply }, None) => {
-                let sealed = seal_record(BINDING, &digest);
-                group.batch.put(BINDING.to_vec(), sealed);
-                group.bound.push(reply);
+            (Job::Note { key, note, reply }, None) => {
+                match note {
+                    Some(note) => group.batch.put(key.to_vec(), seal_record(key, &note)),
+                    None => group.batch.delete(key.to_vec()),
+                }
+                group.noted.push(reply);
             }
         }
     }
 
     fn judge_or_undo(&mut self, work: Work, seen: Option<Seen>, group: &mut Group) -> Judged {
-        let before = (self.next_sequence, self.history);
+        let before = (self.next, self.history);
         let judged = self.judge(work, seen, group);
         if judged.is_err() {
-            (self.next_sequence, self.history) = before;
+            (self.next, self.history) = before;
         }
         judged
     }
@@ -190,22 +213,21 @@ impl Committer {
                     self.contested.check(&transaction)?;
                 }
                 let mut transaction = *transaction;
-                transaction.sequence = self.next_sequence;
-                self.next_sequence += 1;
-                Ok((self.write(transaction, true, group)?, false))
+                transaction.sequence = self.next.sequence;
+                self.next.sequence += 1;
+                Ok(self.write(None, transaction, group)?)
             }
             Work::Apply(_, event) => {
                 let current = current.ok_or(LedgerError::UnknownRequest)?;
                 if matches!(*event, Event::Attempted(_)) && self.store.check_room().is_err() {
                     // What was tried in vain is not worth the last room.
-                    return Ok((current, false));
+                    return Ok(current);
                 }
                 let Some(next) = current.after(*event)? else {
-                    return Ok((current, false));
+                    return Ok(current);
                 };
                 group.erase_receipt(&current, &next);
-                let new_advice = current.advice().is_none() && next.pending_advice().is_some();
-                Ok((self.write(next, false, group)?, new_advice))
+                Ok(self.write(Some(&current), next, group)?)
             }
         }
     }
@@ -235,36 +257,49 @@ impl Committer {
     /// Adds the new state of a transaction, and what it means for the lists, to the group.
     fn write(
         &mut self,
+        before: Option<&Transaction>,
         mut transaction: Transaction,
-        is_new: bool,
         group: &mut Group,
     ) -> Result<Arc<Transaction>, StoreError> {
         let id = transaction.request_id;
         keep_receipt(&*self.store, &mut transaction)?;
+        if transaction.advice().is_some() && transaction.advice_number.is_none() {
+            transaction.advice_number = Some(self.next.advice);
+            self.next.advice += 1;
+        }
         let mut batch = Batch::default();
         let key = transaction_key(id);
         let payload = serde_json::to_vec(&transaction).map_err(|error| StoreError::Damaged {
             reason: error.to_string(),
         })?;
         let sealed = seal_record(&key, &payload);
-        check_size(sealed.len() + if is_new { GROWTH_BYTES } else { 0 })?;
+        let growth = if before.is_none() { GROWTH_BYTES } else { 0 };
+        check_size(sealed.len() + growth)?;
         batch.put(key, sealed);
-        let open = list_key(OPEN, transaction.sequence, id);
-        if transaction.is_final() {
-            batch.delete(open);
-            self.keep_in_history(id, &mut batch);
-        } else if is_new {
-            batch.put(open, Vec::new());
-        }
+        self.change_list(before, &transaction, &mut batch);
+        group.follow(before, &transaction);
         group.batch.append(batch);
         let transaction = Arc::new(transaction);
         group.changed.insert(id, Arc::clone(&transaction));
         Ok(transaction)
     }
 
-    fn keep_in_history(&mut self, id: RequestId, batch: &mut Batch) {
-        batch.put(list_key(HISTORIC, self.history.next, id), Vec::new());
-        self.history.next += 1;
+    fn change_list(
+        &mut self,
+        before: Option<&Transaction>,
+        after: &Transaction,
+        batch: &mut Batch,
+    ) {
+        let (left, entered) = (before.and_then(open_list_key), open_list_key(after));
+        if left == entered {
+            return;
+        }
+        left.into_iter().for_each(|key| batch.delete(key));
+        let key = entered.unwrap_or_else(|| {
+            self.history.next += 1;
+            List::Ended.key(self.history.next - 1, after.request_id)
+        });
+        batch.put(key, list_value(after));
     }
 
     /// Lets everybody see what is durable now.
@@ -305,12 +340,10 @@ impl Committer {
                 self.contested.follow(transaction);
             }
         }
+        if committed.is_ok() {
+            self.schedule.follow(&group.pending, &group.settled);
+        }
         for decided in group.decided {
-            if committed.is_ok() && decided.new_advice {
-                let transaction = &decided.transaction;
-                let (id, sequence) = (transaction.request_id, transaction.sequence);
-                self.schedule.add(id, sequence, false);
-            }
             let reply = match &committed {
                 Ok(()) => Ok(decided.transaction),
                 Err(error) => Err(LedgerError::Store(error.clone())),
@@ -318,7 +351,7 @@ impl Committer {
             // Whoever asked may have stopped waiting; the decision stands all the same.
             let _ = decided.reply.send(reply);
         }
-        for reply in group.bound {
+        for reply in group.noted {
             let _ = reply.send(committed.clone().map_err(LedgerError::from));
         }
     }

@@ -6,12 +6,9 @@ use std::hash::{BuildHasher, RandomState};
 
 use super::super::Transaction;
 use super::LedgerError;
-use super::records::{OPEN, list};
-use crate::model::{Operation, RequestId};
+use super::records::{List, PAGE, is_about_an_order, is_marked, listing, load};
+use crate::model::RequestId;
 use crate::store::{Store, StoreError};
-
-/// How many transactions are read at a time.
-const PAGE: usize = 256;
 
 /// Reversals that are under way, by a keyed hash of the reference of their order: nobody who looks at
 /// this memory can collect anything with it.
@@ -24,14 +21,20 @@ pub(super) struct Contested {
 impl Contested {
     pub(super) fn of(store: &dyn Store) -> Result<Contested, StoreError> {
         let mut contested = Contested::default();
-        let mut after = None;
+        let mut behind = None;
         loop {
-            let page = list(store, OPEN, after, PAGE)?;
-            for transaction in &page.transactions {
-                contested.follow(transaction);
+            let page = store.page(List::Pending.prefix(), behind.as_deref(), PAGE)?;
+            for (key, _) in page.iter().filter(|(_, value)| is_marked(value)) {
+                let (_, id) = listing(key)?;
+                match load(store, id) {
+                    Ok(transaction) => transaction.iter().for_each(|one| contested.follow(one)),
+                    // It is listed as damaged, and nothing is known of its order.
+                    Err(StoreError::Damaged { .. }) => {}
+                    Err(error) => return Err(error),
+                }
             }
-            match page.last {
-                Some(last) => after = Some(last),
+            match page.into_iter().next_back() {
+                Some((last, _)) => behind = Some(last),
                 None => return Ok(contested),
             }
         }
@@ -64,13 +67,11 @@ impl Contested {
 
     /// The order that is paid out or cancelled; a new one has no earlier requests.
     fn order_of(&self, transaction: &Transaction) -> Option<u64> {
-        match transaction.operation {
-            Operation::RedeemOrder | Operation::CancelOrder => {
-                let reference = transaction.receipt.order_redeem_ref.as_ref()?;
-                Some(self.hasher.hash_one(reference.expose()))
-            }
-            _ => None,
+        if !is_about_an_order(transaction) {
+            return None;
         }
+        let reference = transaction.receipt.order_redeem_ref.as_ref()?;
+        Some(self.hasher.hash_one(reference.expose()))
     }
 }
 

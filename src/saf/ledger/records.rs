@@ -4,13 +4,74 @@ use zeroize::Zeroizing;
 
 use super::super::{Receipt, Transaction};
 use super::{DamagedRecord, Page};
-use crate::model::RequestId;
+use crate::model::{AdviceId, Operation, RequestId};
 use crate::store::{Kept, Store, StoreError, open_record};
 
+/// How many entries of a list are read at a time.
+pub(super) const PAGE: usize = 256;
+
 const TRANSACTION: &[u8] = b"t";
-pub(super) const OPEN: &[u8] = b"o";
-pub(super) const HISTORIC: &[u8] = b"h";
-pub(super) const BINDING: &[u8] = b"b";
+
+/// The lists of transactions. Each transaction is in one of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum List {
+    /// Without an outcome or a decision, in the order in which they began.
+    Undecided,
+    /// With an advice that is to be sent, in the order of the decisions.
+    Pending,
+    /// With an advice that the upstream refused, in the order of the decisions.
+    Refused,
+    /// With nothing left to do, in the order in which they ended.
+    Ended,
+}
+
+impl List {
+    pub(crate) const ALL: [List; 4] = [List::Undecided, List::Pending, List::Refused, List::Ended];
+
+    /// The one that `transaction` is in.
+    pub(super) fn of(transaction: &Transaction) -> List {
+        if transaction.is_final() {
+            List::Ended
+        } else if transaction.pending_advice().is_some() {
+            List::Pending
+        } else if transaction.advice().is_some() {
+            List::Refused
+        } else {
+            List::Undecided
+        }
+    }
+
+    pub(super) fn prefix(self) -> &'static [u8] {
+        match self {
+            List::Undecided => b"o",
+            List::Pending => b"p",
+            List::Refused => b"r",
+            List::Ended => b"h",
+        }
+    }
+
+    /// The key of the `number`th entry.
+    pub(super) fn key(self, number: u64, id: RequestId) -> Vec<u8> {
+        let number = number.to_be_bytes();
+        [self.prefix(), &number, id.as_uuid().as_bytes()].concat()
+    }
+
+    /// A key behind all of `number`.
+    pub(super) fn key_behind(self, number: u64) -> Vec<u8> {
+        [self.prefix(), &number.to_be_bytes(), &[0xff; 17]].concat()
+    }
+}
+
+/// Where the lists other than that of the ended ones name `transaction`.
+pub(super) fn open_list_key(transaction: &Transaction) -> Option<Vec<u8>> {
+    let list = List::of(transaction);
+    let number = match list {
+        List::Undecided => transaction.sequence,
+        List::Pending | List::Refused => transaction.advice_number.unwrap_or_default(),
+        List::Ended => return None,
+    };
+    Some(list.key(number, transaction.request_id))
+}
 
 /// Erases the receipts of transactions that are final, or were never approved: the power went before
 /// that could be done.
@@ -40,15 +101,6 @@ pub(in crate::saf) fn request_of(key: &[u8]) -> Option<RequestId> {
     Some(RequestId::from_uuid(id))
 }
 
-pub(super) fn list_key(prefix: &[u8], number: u64, id: RequestId) -> Vec<u8> {
-    [prefix, &number.to_be_bytes(), id.as_uuid().as_bytes()].concat()
-}
-
-/// A key behind all of `number` in a list, and before all of the next one.
-pub(super) fn behind_in(prefix: &[u8], number: u64) -> Vec<u8> {
-    [prefix, &number.to_be_bytes(), &[0xff; 17]].concat()
-}
-
 /// The number and the request that the key of a list names.
 pub(super) fn listing(key: &[u8]) -> Result<(u64, RequestId), StoreError> {
     let parts = key.get(1..).and_then(|rest| rest.split_first_chunk());
@@ -59,15 +111,15 @@ pub(super) fn listing(key: &[u8]) -> Result<(u64, RequestId), StoreError> {
     Ok((u64::from_be_bytes(*number), RequestId::from_uuid(id)))
 }
 
-pub(super) fn first_number(store: &dyn Store, prefix: &[u8]) -> Result<u64, StoreError> {
-    match store.page(prefix, None, 1)?.first() {
+pub(super) fn first_number(store: &dyn Store, list: List) -> Result<u64, StoreError> {
+    match store.page(list.prefix(), None, 1)?.first() {
         Some((key, _)) => listing(key).map(|(number, _)| number),
         None => Ok(0),
     }
 }
 
-pub(super) fn next_number(store: &dyn Store, prefix: &[u8]) -> Result<u64, StoreError> {
-    match store.last(prefix)? {
+pub(super) fn next_number(store: &dyn Store, list: List) -> Result<u64, StoreError> {
+    match store.last(list.prefix())? {
         Some((key, _)) => listing(&key)?
             .0
             .checked_add(1)
@@ -103,17 +155,84 @@ fn load_receipt(store: &dyn Store, id: RequestId, at: Kept) -> Result<Option<Rec
     Ok(receipt)
 }
 
-pub(super) fn list(
+/// What a list says of `transaction` beside its name: the id of its advice, behind a mark on those
+/// that can keep later requests for their order waiting.
+pub(super) fn list_value(transaction: &Transaction) -> Vec<u8> {
+    match transaction.advice() {
+        Some(advice) => {
+            let mark = u8::from(advice.reason.is_some() && is_about_an_order(transaction));
+            [&[mark], &advice.id.as_uuid().as_bytes()[..]].concat()
+        }
+        None => Vec::new(),
+    }
+}
+
+/// Whether the value of a list's entry has the mark.
+pub(super) fn is_marked(value: &[u8]) -> bool {
+    value.first() == Some(&1)
+}
+
+/// Whether it is about an order that was there before.
+pub(super) fn is_about_an_order(transaction: &Transaction) -> bool {
+    matches!(
+        transaction.operation,
+        Operation::RedeemOrder | Operation::CancelOrder
+    )
+}
+
+/// At most `limit` entries of `list` behind `after`: their numbers, and the requests that they name.
+pub(super) fn entries(
     store: &dyn Store,
-    list: &[u8],
+    list: List,
+    after: Option<u64>,
+    limit: usize,
+) -> Result<Vec<(u64, RequestId)>, StoreError> {
+    let after = after.map(|number| list.key_behind(number));
+    let listed = store.page(list.prefix(), after.as_deref(), limit)?;
+    listed.iter().map(|(key, _)| listing(key)).collect()
+}
+
+/// The request that `list` names beside the advice `id`.
+pub(super) fn request_of_advice(
+    store: &dyn Store,
+    list: List,
+    id: AdviceId,
+) -> Result<Option<RequestId>, StoreError> {
+    let mut behind = None;
+    loop {
+        let page = store.page(list.prefix(), behind.as_deref(), PAGE)?;
+        let is_of_it = |value: &[u8]| value.get(1..) == Some(id.as_uuid().as_bytes());
+        if let Some((key, _)) = page.iter().find(|(_, value)| is_of_it(value)) {
+            return listing(key).map(|(_, request)| Some(request));
+        }
+        match page.into_iter().next_back() {
+            Some((last, _)) => behind = Some(last),
+            None => return Ok(None),
+        }
+    }
+}
+
+/// How many entries `list` has.
+pub(super) fn count(store: &dyn Store, list: List) -> Result<usize, StoreError> {
+    let (mut count, mut after) = (0, None);
+    loop {
+        let page = entries(store, list, after, PAGE)?;
+        count += page.len();
+        match page.last() {
+            Some((last, _)) => after = Some(*last),
+            None => return Ok(count),
+        }
+    }
+}
+
+pub(super) fn page(
+    store: &dyn Store,
+    list: List,
     after: Option<u64>,
     limit: usize,
 ) -> Result<Page, StoreError> {
-    let after = after.map(|number| behind_in(list, number));
-    let listed = store.page(list, after.as_deref(), limit)?;
     let mut page = Page::default();
-    for (key, _) in listed {
-        let (number, id) = listing(&key)?;
+    for (number, id) in entries(store, list, after, limit)? {
         page.last = Some(number);
         match load_listed(store, id) {
             Ok(found) => page.transactions.push(found),

@@ -13,7 +13,7 @@ use crate::model::{Operation, ReversalReason};
 use crate::saf::sample::{approved, attempt, draft, sent};
 use crate::saf::{AttemptOutcome, Settlement, State};
 use crate::store::{Batch, Entry, MemoryStore, seal_record};
-use records::{list_key, transaction_key};
+use records::transaction_key;
 
 /// A store whose commits can be counted, held up and made to fail.
 #[derive(Default)]
@@ -351,7 +351,7 @@ async fn a_closed_ledger_says_so() {
     assert!(matches!(applied, Err(LedgerError::Closed)));
     let read = books.ledger.transaction(id);
     assert!(matches!(read, Err(LedgerError::Closed)));
-    let list = books.ledger.open_transactions(None, 10);
+    let list = books.ledger.page(List::Undecided, None, 10);
     assert!(matches!(list, Err(LedgerError::Closed)));
     books.ledger.apply_detached(id, reverse());
     assert_eq!(Arc::strong_count(&books.store), 1, "the store is let go");

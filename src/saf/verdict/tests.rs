@@ -1,6 +1,7 @@
 //! Each row of the table, for confirmations and reversals, with and without an approval.
 
 use super::*;
+use crate::api::InDoubt;
 use crate::api::{Problem, Unanswered};
 use crate::model::ReversalReason;
 use crate::model::{Currency, Money};
@@ -63,7 +64,7 @@ fn every_kind() -> [Transaction; 6] {
 
 fn verdict(transaction: &Transaction, outcome: &AdviceOutcome, known: Circumstances) -> Verdict {
     let advice = transaction.advice().expect("there is a decision");
-    judge(transaction, advice, outcome, known)
+    judge(transaction, advice, outcome, known, &InDoubt)
 }
 
 fn refused(error_type: ErrorType, id: &str) -> AdviceOutcome {

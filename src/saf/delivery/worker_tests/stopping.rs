@@ -44,12 +44,12 @@ async fn work_that_comes_together_with_the_end_is_not_started() {
         // Which of two wakes is looked at first must not be left to chance.
         for _ in 0..50 {
             let shop = Shop::new(|_, _| accept());
-            let id = shop.confirm().await;
-            shop.schedule
-                .remove(shop.schedule.take_due().unwrap().request_id);
+            shop.confirm().await;
+            let scheduled = shop.schedule.take_due().unwrap();
             let (orders, worker) = shop.open();
             settle_down().await;
-            shop.schedule.add(id, 0, false);
+            shop.schedule.again(scheduled, Duration::ZERO);
+            shop.schedule.nudge();
             end(orders);
             worker.await.unwrap();
             settle_down().await;

@@ -7,7 +7,7 @@ fn is_damage<T>(outcome: &Result<T, LedgerError>) -> bool {
 }
 
 fn listed_as_damaged(books: &Books) -> Vec<RequestId> {
-    let page = books.ledger.open_transactions(None, 10).unwrap();
+    let page = books.ledger.page(List::Pending, None, 10).unwrap();
     assert!(page.transactions.is_empty());
     let damaged = page.damaged.iter();
     damaged.map(|record| record.request_id).collect()
@@ -67,10 +67,10 @@ async fn one_transaction_under_the_key_of_another_is_damage() {
 
 #[test]
 fn a_list_key_that_names_no_request_is_damage_at_open() {
-    for list in [OPEN, HISTORIC] {
+    for list in List::ALL {
         for rest in [&b""[..], b"123", &[0; 23], &[0; 25], &[0xff; 24]] {
             let store = Arc::new(FragileStore::default());
-            overwrite(&store, &[list, rest].concat(), Vec::new());
+            overwrite(&store, &[list.prefix(), rest].concat(), Vec::new());
             let opened = Ledger::start(store, Arc::default());
             let damaged = matches!(opened, Err(StoreError::Damaged { .. }));
             assert!(damaged, "{list:?} {rest:?}");
@@ -84,7 +84,7 @@ async fn damage_to_one_transaction_holds_up_no_other() {
     let (broken, whole) = (books.approved().await, books.approved().await);
     let books = books.reopened();
     overwrite(&books.store, &transaction_key(broken), vec![1; 40]);
-    let page = books.ledger.open_transactions(None, 10).unwrap();
+    let page = books.ledger.page(List::Undecided, None, 10).unwrap();
     assert_eq!(page.damaged[0].request_id, broken);
     assert_eq!(page.transactions[0].request_id, whole);
     let (first, second) = books
@@ -111,6 +111,7 @@ async fn the_names_that_format_1_stores_do_not_change_by_accident() {
     assert_eq!(
         names(&payload),
         [
+            "advice_number",
             "amount",
             "approval",
             "identifiers",

@@ -15,19 +15,26 @@ async fn open_transactions_are_paged_oldest_first() {
         }
     }
     for limit in 1..=open.len() + 1 {
-        assert_eq!(paged(&books.ledger, limit), open, "pages of {limit}");
+        assert_eq!(
+            paged(&books.ledger, List::Undecided, limit),
+            open,
+            "pages of {limit}"
+        );
     }
     let books = books.reopened();
-    assert_eq!(paged(&books.ledger, 2), open);
+    assert_eq!(paged(&books.ledger, List::Undecided, 2), open);
     let youngest = books.sent().await;
-    assert_eq!(paged(&books.ledger, 2).last(), Some(&youngest));
+    assert_eq!(
+        paged(&books.ledger, List::Undecided, 2).last(),
+        Some(&youngest)
+    );
 }
 
-fn paged(ledger: &Ledger, limit: usize) -> Vec<RequestId> {
+fn paged(ledger: &Ledger, list: List, limit: usize) -> Vec<RequestId> {
     let mut ids = Vec::new();
     let mut after = None;
     loop {
-        let page = ledger.open_transactions(after, limit).unwrap();
+        let page = ledger.page(list, after, limit).unwrap();
         assert!(page.transactions.len() <= limit);
         assert_eq!(page.damaged, []);
         ids.extend(page.transactions.iter().map(|listed| listed.request_id));
@@ -61,7 +68,7 @@ impl Store for RacingStore {
         limit: usize,
     ) -> Result<Vec<Entry>, StoreError> {
         let page = self.entries.page(prefix, after, limit);
-        if prefix == OPEN
+        if prefix == List::Undecided.prefix()
             && let Some(batch) = self.records.lock().unwrap().take()
         {
             self.entries.commit(&batch)?;
@@ -93,7 +100,7 @@ async fn a_page_that_was_settled_meanwhile_does_not_end_the_list() {
         ledger.begin(transaction, Insistence::Wait).await.unwrap();
     }
     *store.records.lock().unwrap() = Some(declining(&ledger, &ids[..2]));
-    assert_eq!(paged(&ledger, 2), ids[2..]);
+    assert_eq!(paged(&ledger, List::Undecided, 2), ids[2..]);
 }
 
 /// What the committer would write, were it to decline `ids`.
@@ -105,7 +112,7 @@ fn declining(ledger: &Ledger, ids: &[RequestId]) -> Batch {
         let key = transaction_key(*id);
         let sealed = seal_record(&key, &serde_json::to_vec(&declined).unwrap());
         batch.put(key, sealed);
-        batch.delete(list_key(OPEN, transaction.sequence, *id));
+        batch.delete(List::Undecided.key(transaction.sequence, *id));
     }
     batch
 }
@@ -126,15 +133,21 @@ async fn the_number_of_final_transactions_is_bounded_and_open_ones_stay() {
     let last = books.sent().await;
     books.ledger.apply(last, Event::NotSent).await.unwrap();
     ended.push(last);
-    let kept = |prefix: &[u8]| books.store.entries.page(prefix, None, usize::MAX).unwrap();
-    let history = kept(HISTORIC).len();
+    let open_lists = [List::Undecided, List::Pending, List::Refused];
+    let kept = |list: List| {
+        let entries = &books.store.entries;
+        entries.page(list.prefix(), None, usize::MAX).unwrap()
+    };
+    let history = kept(List::Ended).len();
     assert!((HISTORY..=HISTORY + HISTORY_SLACK).contains(&(history as u64)));
-    assert_eq!(kept(OPEN).len(), open.len());
-    assert_eq!(kept(b"t").len(), history + open.len());
+    assert_eq!(open_lists.map(|list| kept(list).len()), [1, 1, 1]);
+    let records = books.store.entries.page(b"t", None, usize::MAX).unwrap();
+    assert_eq!(records.len(), history + open.len());
     let forgotten = ended.len() - history;
     assert!(books.stored(ended[forgotten - 1]).is_none());
     assert!(books.stored(ended[forgotten]).is_some());
-    assert_eq!(paged(&books.ledger, 256), open);
+    let listed = open_lists.map(|list| paged(&books.ledger, list, 256));
+    assert_eq!(listed.concat(), open);
     bound_holds_after_reopening(books, ended[forgotten]).await;
 }
 
@@ -148,7 +161,10 @@ async fn bound_holds_after_reopening(books: Books, oldest: RequestId) {
     // What is to be forgotten is forgotten with the next commit at the latest.
     books.sent().await;
     assert!(books.stored(oldest).is_none());
-    let kept = books.store.entries.page(HISTORIC, None, usize::MAX);
+    let kept = books
+        .store
+        .entries
+        .page(List::Ended.prefix(), None, usize::MAX);
     assert!(kept.unwrap().len() as u64 <= HISTORY + HISTORY_SLACK);
 }
 

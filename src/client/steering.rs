@@ -1,0 +1,132 @@
+//! Seeing how the delivery goes, and steering it by hand.
+
+use super::{Client, Core, DecisionError, OpenError, recovery};
+use crate::api::{Credentials, Trouble};
+use crate::model::AdviceId;
+use crate::saf::ledger::Note;
+use crate::saf::{LedgerError, LinkState, Suspension};
+use crate::store::StoreError;
+
+/// How the delivery of advices goes. Everything is well where [`is_well`](Health::is_well) says so.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Health {
+    /// Whether the upstream can be reached.
+    pub link: LinkState,
+    /// What was in the way of the last call, if the service has not spoken since.
+    pub trouble: Option<Trouble>,
+    /// Why nothing is delivered until somebody has looked: see [`Suspension`].
+    pub suspension: Option<Suspension>,
+    /// Whether the delivery was [paused](Client::pause).
+    pub is_paused: bool,
+    /// Whether the queue belongs to another upstream, user or till ([`Client::adopt`]).
+    pub is_quarantined: bool,
+    /// Why the queue on the disk could not be read or written the last time.
+    pub store_error: Option<String>,
+    /// How many advices are pending.
+    pub pending: usize,
+    /// With [`in_order`](crate::ClientBuilder::in_order), the advice that was tried in vain and that all
+    /// others wait for.
+    pub blocked_by: Option<AdviceId>,
+}
+
+impl Health {
+    /// Whether nothing is in the way.
+    pub fn is_well(&self) -> bool {
+        let is_held = self.is_paused || self.is_quarantined || self.suspension.is_some();
+        let is_reached = self.link == LinkState::Up && self.trouble.is_none();
+        is_reached && !is_held && self.store_error.is_none() && self.blocked_by.is_none()
+    }
+}
+
+/// Why other credentials were not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum CredentialsError {
+    /// The queue belongs to the user that the client was opened with.
+    #[error("the queue belongs to another user: open the client again with these credentials")]
+    AnotherUser,
+}
+
+/// # Steering the delivery
+impl Client {
+    /// How the delivery of advices goes.
+    pub fn health(&self) -> Health {
+        let core = &self.core;
+        Health {
+            link: core.link.public_state(),
+            trouble: core.link.trouble(),
+            suspension: core.control.suspension(),
+            is_paused: core.control.is_paused(),
+            is_quarantined: core.control.is_quarantined(),
+            store_error: core.control.store_error(),
+            pending: core.schedule.len(),
+            blocked_by: core.blocked_by(),
+        }
+    }
+
+    /// Tries everything that is pending now, instead of when it is due; one advice of it where the
+    /// upstream is down.
+    pub fn deliver_now(&self) {
+        self.core.link.hurry();
+        self.core.schedule.hurry();
+    }
+
+    /// Sends no more advices until [`resume`](Client::resume), or until the next open. What is being
+    /// sent is finished. Decisions are taken and stored as always.
+    pub fn pause(&self) {
+        self.core.control.pause();
+    }
+
+    /// Ends a [`pause`](Client::pause) or a [`Suspension`].
+    ///
+    /// # Errors
+    /// As for [`confirm`](Client::confirm), where the end of a suspension cannot be stored.
+    pub async fn resume(&self) -> Result<(), DecisionError> {
+        let core = &self.core;
+        if core.control.suspension().is_some() {
+            core.ledger.keep_note(Note::Suspension, None).await?;
+        }
+        core.control.resume();
+        core.schedule.nudge();
+        Ok(())
+    }
+
+    /// Uses another password from now on, for what is pending, too.
+    ///
+    /// # Errors
+    /// [`CredentialsError::AnotherUser`]: the queue belongs to the user that it was opened with.
+    pub fn replace_credentials(&self, credentials: Credentials) -> Result<(), CredentialsError> {
+        match self.core.transport.replace_credentials(credentials) {
+            true => {
+                self.deliver_now();
+                Ok(())
+            }
+            false => Err(CredentialsError::AnotherUser),
+        }
+    }
+}
+
+impl Core {
+    /// The suspension of an earlier process stands until somebody ends it.
+    pub(super) fn take_up_suspension(&self) -> Result<(), OpenError> {
+        let note = match self.ledger.note(Note::Suspension) {
+            // If the reason for it still stands, the upstream says so again.
+            Err(LedgerError::Store(StoreError::Damaged { .. })) => None,
+            note => note.map_err(recovery::unreadable)?,
+        };
+        let suspension = note.and_then(|note| serde_json::from_slice::<Suspension>(&note).ok());
+        if let Some(suspension) = suspension {
+            tracing::error!(status = suspension.status, error_type = ?suspension.error_type, "delivery is suspended");
+            self.control.suspend(suspension);
+        }
+        Ok(())
+    }
+
+    fn blocked_by(&self) -> Option<AdviceId> {
+        let oldest = self.schedule.blocking()?;
+        let transaction = self.ledger.transaction(oldest).ok()??;
+        let advice = transaction.pending_advice()?;
+        (advice.attempts > 0).then_some(advice.id)
+    }
+}
