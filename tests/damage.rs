@@ -37,7 +37,7 @@ const FIRST_SEED: u64 = 20_261_123;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whatever_happens_to_one_file_no_advice_is_lost_in_silence() {
-    trials(60, false).await;
+    trials(40, false).await;
 }
 
 /// Run by the continuous integration; here it would take too long.

@@ -22,9 +22,11 @@ pub struct Wound {
 
 #[derive(Clone, Debug)]
 enum Harm {
+    /// Where the index is gone, too, nobody else knows what stood there.
     FlipBit {
         offset: u64,
         bit: u8,
+        without_index: bool,
     },
     Zero {
         offset: u64,
@@ -69,6 +71,7 @@ impl Wound {
             0..6 => Wound::bytes(&file, path, random, |offset, random| Harm::FlipBit {
                 offset: offset + random.u64(0..SECTOR),
                 bit: random.u8(0..8),
+                without_index: random.bool(),
             }),
             6..10 => Wound::bytes(&file, path, random, |offset, random| Harm::Zero {
                 offset,
@@ -163,7 +166,16 @@ impl Wound {
     pub fn inflict(&self, directory: &Path, random: &mut fastrand::Rng) {
         let path = directory.join(&self.path);
         match &self.harm {
-            Harm::FlipBit { offset, bit } => change(&path, *offset, 1, |byte| byte ^ (1 << bit)),
+            Harm::FlipBit {
+                offset,
+                bit,
+                without_index,
+            } => {
+                change(&path, *offset, 1, |byte| byte ^ (1 << bit));
+                if *without_index {
+                    fs::remove_dir_all(directory.join("index")).unwrap();
+                }
+            }
             Harm::Zero { offset, length } => change(&path, *offset, *length, |_| 0),
             Harm::Scramble { offset, length } => {
                 change(&path, *offset, *length, |_| random.u8(..));
