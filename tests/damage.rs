@@ -1,5 +1,10 @@
 //! A damaged file loses no advice in silence: whatever happens to one file of a queue, it opens, what
 //! was acknowledged is delivered as it was decided, and what is not is named.
+//!
+//! Seen failing: with the only segment removed and its index thrown away as somebody else's, all 16 open
+//! requests were lost in silence; with a retired segment back in the journal no queue opened; with the
+//! checksums of records ignored, trials got stuck. A failed trial names its seed, the file and the offset,
+//! and comes again with `DAMAGE_SEED`.
 
 #![cfg(unix)]
 #![allow(
