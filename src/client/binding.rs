@@ -9,7 +9,9 @@ use uuid::Uuid;
 
 use super::recovery::{RecoveryReport, unreadable};
 use super::{Client, Core, OpenError};
+use crate::saf::LedgerError;
 use crate::saf::ledger::Note;
+use crate::store::StoreError;
 
 /// Sets these digests apart from all others.
 const NAMESPACE: Uuid = Uuid::from_u128(0x6f0c_3f6e_8b1d_4d0b_9d39_5d0a_7a0e_52c1);
@@ -52,9 +54,12 @@ fn address(base_url: &str) -> String {
 impl Core {
     /// Whether the queue belongs to this client. A new queue does from now on.
     pub(super) async fn is_ours(&self) -> Result<bool, OpenError> {
-        match self.ledger.note(Note::Binding).map_err(unreadable)? {
-            Some(bound) => Ok(bound == self.binding.0),
-            None => self.bind().await.map(|()| true),
+        match self.ledger.note(Note::Binding) {
+            Ok(Some(bound)) => Ok(bound == self.binding.0),
+            Ok(None) => self.bind().await.map(|()| true),
+            // Nobody knows whose it is. A till that could not be opened for it would deliver nothing, ever.
+            Err(LedgerError::Store(StoreError::Damaged { .. })) => Ok(false),
+            Err(error) => Err(unreadable(error)),
         }
     }
 

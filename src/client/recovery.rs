@@ -87,6 +87,11 @@ impl Core {
         report: &mut RecoveryReport,
     ) -> Result<(), OpenError> {
         let id = transaction.request_id;
+        if transaction.lacks_receipt() {
+            let lost = Finding::ReceiptLost { request_id: id };
+            // The worst stay last.
+            report.findings.insert(0, lost);
+        }
         match transaction.state {
             State::Sent | State::Approved if report.quarantined => {
                 report.undecided += usize::from(transaction.awaits_decision());

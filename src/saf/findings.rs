@@ -44,6 +44,13 @@ pub enum Finding {
         /// The request.
         request_id: RequestId,
     },
+    /// What the till may have to print for a request cannot be read: it is damaged, or sealed with another
+    /// key. The upstream can be asked for it.
+    #[error("the receipt of request {request_id} cannot be read")]
+    ReceiptLost {
+        /// The request.
+        request_id: RequestId,
+    },
     /// The newest state of a request is lost. Nothing of it is sent: settle it with the upstream.
     #[error("the record of request {request_id} is lost: settle it with the upstream")]
     Lost {

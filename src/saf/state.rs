@@ -346,6 +346,11 @@ impl Transaction {
         Ok(self.with(State::Reversing(advice)))
     }
 
+    /// Whether it has a receipt that cannot be read.
+    pub(crate) fn lacks_receipt(&self) -> bool {
+        self.receipt_at.is_some() && self.receipt.is_empty()
+    }
+
     /// Gives it a receipt that is yet to be put away.
     pub(crate) fn set_receipt(&mut self, receipt: Receipt) {
         self.masked_redeem_ref = receipt.masked_redeem_ref();

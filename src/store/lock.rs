@@ -50,7 +50,11 @@ impl DirectoryLock {
             .map_err(failed)?;
         match lock_patiently(&file) {
             Ok(()) => {
-                fs::write(directory.join(HOLDER_FILE), holder_of_this_process()).map_err(failed)?;
+                // Only for others to read: on a full disk the queue has to open all the same.
+                if let Err(error) = fs::write(directory.join(HOLDER_FILE), holder_of_this_process())
+                {
+                    tracing::warn!(%error, "the holder of the queue cannot be written down");
+                }
                 Ok(DirectoryLock {
                     // Names above it have to be made durable, too.
                     path: fs::canonicalize(directory).map_err(failed)?,

@@ -215,12 +215,14 @@ pub enum StoreError {
     },
     /// The queue was written by a later version of this crate, and is left untouched.
     #[error(
-        "the queue in {path} has format {found}, this version knows up to {known}: use the version that wrote it, or a later one"
+        "the {part} in {path} has format {found}, this version knows up to {known}: use the version that wrote it, or a later one"
     )]
     NewerFormat {
-        /// The directory of the queue.
+        /// What of the queue: its journal, a record in it, its vault or its index.
+        part: &'static str,
+        /// The file, or the directory.
         path: PathBuf,
-        /// The format of the queue.
+        /// The format that it has.
         found: u32,
         /// The newest format that this version knows.
         known: u32,

@@ -61,6 +61,18 @@ pub(crate) fn open_record<'a>(key: &[u8], sealed: &'a [u8]) -> Result<&'a [u8], 
     Ok(payload)
 }
 
+/// The format of what was found under `key`, if only a later version can open it.
+pub(crate) fn newer_format(key: &[u8], sealed: &[u8]) -> Option<u8> {
+    // Nearly all need no more than a look at their first byte.
+    if sealed.first().is_none_or(|format| *format <= FORMAT) {
+        return None;
+    }
+    match open_record(key, sealed) {
+        Err(RecordError::NewerFormat { found }) => Some(found),
+        _ => None,
+    }
+}
+
 fn checksum(key: &[u8], format: u8, payload: &[u8]) -> u32 {
     let mut hasher = crc32fast::Hasher::new();
     hasher.update(&(key.len() as u64).to_le_bytes());

@@ -9,13 +9,13 @@
 //! What sled really does was measured, and is why nothing is promised on it:
 //!
 //! 1. `flush()` on Linux ends in `sync_file_range`: it survives a killed process, not a power cut.
-//! 2. sled panics where others return errors, in `Drop` as well. Every call is guarded, and after a
-//!    failed one nothing more is asked.
+//! 2. sled panics where others return errors, in `Drop` as well, which can also wait for ever. Every call
+//!    is guarded, and after a failed one nothing more is asked.
 //! 3. One flipped bit in its file makes an open panic, or records vanish, grow old or rise again
 //!    without an error: an index that was found on the disk is compared with the whole journal
 //!    before it is used ([`prove`](super::prove)).
 //! 4. A build that aborts on a panic would do so at every open: a marker that is written before an
-//!    open, and removed behind it, says that this one is to be left alone.
+//!    open, and removed once the index is proven, says that this one is to be left alone.
 
 use std::fs;
 use std::io;
@@ -23,6 +23,7 @@ use std::ops::Bound;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::channel;
 use std::thread;
 use std::time::Duration;
 
@@ -39,6 +40,8 @@ const CACHE_BYTES: u64 = 16 * 1024 * 1024;
 const OPEN_ATTEMPTS: u32 = 40;
 const OPEN_PAUSE: Duration = Duration::from_millis(50);
 
+const LONGEST_CLOSE: Duration = Duration::from_secs(5);
+
 /// No key of a store starts with one of these.
 const GONE: u8 = b'~';
 const APPLIED_KEY: &[u8] = b"!applied";
@@ -49,6 +52,9 @@ const POSITION: usize = 24;
 /// Generations of the index below the queue's directory, of which one is in use.
 const INDEX_DIRECTORY: &str = "index";
 const OPENING_MARKER: &str = "opening";
+
+/// The format that this version writes. A generation of a later one has it before its name: `v2-…`.
+const FORMAT: u32 = 1;
 
 /// [`Index`] on sled.
 pub(crate) struct SledIndex {
@@ -87,7 +93,8 @@ pub(crate) fn find_index(directory: &Path, queue: u64) -> FoundIndex {
     if home.join(OPENING_MARKER).exists() {
         return FoundIndex::Unusable("an earlier attempt to open it was broken off".to_owned());
     }
-    let opened = with_marker(&home, || SledIndex::open(&home.join(generation), queue));
+    // The marker stays until the index is proven, or another one is made: reading may panic, too.
+    let opened = write_marker(&home).and_then(|()| SledIndex::open(&home.join(generation), queue));
     opened.map_or_else(
         |error| FoundIndex::Unusable(error.to_string()),
         FoundIndex::Opened,
@@ -104,7 +111,43 @@ pub(crate) fn new_index(directory: &Path, queue: u64) -> Result<SledIndex, Store
             break generation;
         }
     };
-    with_marker(&home, || SledIndex::open(&generation, queue))
+    write_marker(&home)?;
+    let made = SledIndex::open(&generation, queue)?;
+    made.is_proven();
+    Ok(made)
+}
+
+/// Refuses an index that a later version made.
+pub(crate) fn check_format(directory: &Path) -> Result<(), StoreError> {
+    let home = directory.join(INDEX_DIRECTORY);
+    let Ok(entries) = fs::read_dir(&home) else {
+        return Ok(());
+    };
+    for entry in entries.flatten() {
+        let name = entry.file_name();
+        match format_of(&name.to_string_lossy()) {
+            Some(found) if found > FORMAT => {
+                return Err(StoreError::NewerFormat {
+                    part: "index",
+                    path: home.join(name),
+                    found,
+                    known: FORMAT,
+                });
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// The format that the name of a generation tells; `None` where it is no generation's.
+fn format_of(name: &str) -> Option<u32> {
+    let (format, id) = match name.split_once('-') {
+        Some((format, id)) => (format.strip_prefix('v')?.parse().ok()?, id),
+        None => (1, name),
+    };
+    let is_id = id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit());
+    is_id.then_some(format)
 }
 
 /// Removes every index but `kept`. What cannot be removed only takes room.
@@ -112,10 +155,10 @@ pub(crate) fn remove_others(directory: &Path, kept: Option<&SledIndex>) {
     let home = directory.join(INDEX_DIRECTORY);
     for generation in generations(&home) {
         let path = home.join(generation);
-        if kept.is_none_or(|kept| kept.path != path) {
-            if let Err(error) = fs::remove_dir_all(&path) {
-                tracing::warn!(%error, path = %path.display(), "an old index cannot be removed");
-            }
+        if kept.is_none_or(|kept| kept.path != path)
+            && let Err(error) = fs::remove_dir_all(&path)
+        {
+            tracing::warn!(%error, path = %path.display(), "an old index cannot be removed");
         }
     }
 }
@@ -128,6 +171,7 @@ fn generations(home: &Path) -> Vec<std::ffi::OsString> {
     let mut found: Vec<_> = entries
         .flatten()
         .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()))
+        .filter(|entry| format_of(&entry.file_name().to_string_lossy()) == Some(FORMAT))
         .map(|entry| {
             let changed = entry
                 .metadata()
@@ -140,16 +184,9 @@ fn generations(home: &Path) -> Vec<std::ffi::OsString> {
     found.into_iter().map(|(_, name)| name).collect()
 }
 
-/// Leaves a marker behind if `open` does not come back.
-fn with_marker(
-    home: &Path,
-    open: impl FnOnce() -> Result<SledIndex, StoreError>,
-) -> Result<SledIndex, StoreError> {
-    let marker = home.join(OPENING_MARKER);
-    fs::write(&marker, "").map_err(|error| io_error(home, "opened", &error))?;
-    let opened = open();
-    fs::remove_file(&marker).map_err(|error| io_error(home, "opened", &error))?;
-    opened
+/// Says that an index is being opened, until it is proven.
+fn write_marker(home: &Path) -> Result<(), StoreError> {
+    fs::write(home.join(OPENING_MARKER), "").map_err(|error| io_error(home, "opened", &error))
 }
 
 impl SledIndex {
@@ -160,6 +197,19 @@ impl SledIndex {
             queue,
             failed: AtomicBool::new(false),
         })
+    }
+
+    /// Whoever opens it next need not fear it.
+    pub(crate) fn is_proven(&self) {
+        let home = self.path.parent().unwrap_or(&self.path);
+        if let Err(error) = fs::remove_file(home.join(OPENING_MARKER)) {
+            tracing::warn!(%error, "the next open will make the index anew");
+        }
+    }
+
+    /// Says whose index it is, where that was not known when it was opened.
+    pub(crate) fn belongs_to(&mut self, queue: u64) {
+        self.queue = queue;
     }
 
     /// What was taken over when it was last flushed; `None` where that cannot be told.
@@ -300,13 +350,24 @@ impl Index for SledIndex {
 }
 
 impl Drop for SledIndex {
+    /// After a full disk sled's own `Drop` was seen to wait for ever. It is waited for only where the next
+    /// open may need its lock, and not for long.
     fn drop(&mut self) {
-        let db = self.db.take();
-        // There is nobody left to tell; everything acknowledged is in the journal.
-        let _ = guard(&self.path, "closed", || {
-            drop(db);
-            Ok(())
-        });
+        let (db, path) = (self.db.take(), self.path.clone());
+        let (closing, closed) = channel::<()>();
+        let close = move || {
+            // There is nobody left to tell; everything acknowledged is in the journal.
+            let _ = guard(&path, "closed", || {
+                drop(db);
+                Ok(())
+            });
+            drop(closing);
+        };
+        let thread = thread::Builder::new().name("money-transfer-close".to_owned());
+        if thread.spawn(close).is_ok() && !self.failed.load(Ordering::Acquire) {
+            // It ends when the other side is gone.
+            let _ = closed.recv_timeout(LONGEST_CLOSE);
+        }
     }
 }
 

@@ -4,7 +4,7 @@
 //!  vault   ┌─────────┬───────┬─────────┬─ ─ ─     entries on whole sectors, zeros where there is none
 //!          │ entry   │ zeros │ entry   │
 //!          └─────────┴───────┴─────────┴─ ─ ─
-//!  entry   magic "MTRV" · CRC-32 · owner (16 bytes) · length u32 · sealed u32 · bytes
+//!  entry   magic "MTRV" · CRC-32 · owner (16 bytes) · length u32 · sealed u8 · format - 1 u8 · 0 u16 · bytes
 //! ```
 //!
 //! 1. What the journal holds stays in its segments, and in the audit trail behind them. What has to go
@@ -33,6 +33,9 @@ const MAGIC: [u8; 4] = *b"MTRV";
 const HEADER: usize = 32;
 const NONCE: usize = 24;
 const VAULT_FILE: &str = "vault";
+
+/// The format that this version writes.
+const FORMAT: u32 = 1;
 
 /// The longest entry, in bytes, before it is sealed.
 pub(crate) const ENTRY_LIMIT_BYTES: usize = 32 * 1024;
@@ -132,6 +135,25 @@ impl FileVault {
         Ok(vault)
     }
 
+    /// Refuses a vault that a later version wrote, before anything is touched.
+    pub(crate) fn check_format(disk: &dyn Disk, directory: &Path) -> Result<(), StoreError> {
+        let path = directory.join(VAULT_FILE);
+        let inventory = match disk.open(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            opened => opened.and_then(|file| Inventory::of(&*file)),
+        };
+        let inventory = inventory.map_err(|error| refused(&path, "read", &error))?;
+        match inventory.format > FORMAT {
+            true => Err(StoreError::NewerFormat {
+                part: "vault",
+                path,
+                found: inventory.format,
+                known: FORMAT,
+            }),
+            false => Ok(()),
+        }
+    }
+
     /// Makes durable what was put away and what was erased.
     pub(crate) fn sync(&self) -> Result<(), StoreError> {
         let mut room = self.room();
@@ -146,26 +168,11 @@ impl FileVault {
     }
 
     fn find_entries(&self) -> io::Result<BTreeMap<u32, u32>> {
-        let mut taken = BTreeMap::new();
-        let sectors = u32::try_from(self.file.length()? / SECTOR as u64).unwrap_or(u32::MAX);
-        let mut sector = 0;
-        while sector < sectors {
-            let mut head = [0; HEADER];
-            self.file.read_at(&mut head, offset(sector))?;
-            match length_of(&head) {
-                Some(length) => {
-                    let count = sectors_for(length).min(sectors - sector);
-                    taken.insert(sector, count);
-                    sector += count;
-                }
-                // It may be what is left of an entry whose head is damaged.
-                None => {
-                    self.clear(sector)?;
-                    sector += 1;
-                }
-            }
+        let inventory = Inventory::of(&*self.file)?;
+        for sector in inventory.rest {
+            self.clear(sector)?;
         }
-        Ok(taken)
+        Ok(inventory.taken)
     }
 
     fn clear(&self, sector: u32) -> io::Result<()> {
@@ -200,26 +207,12 @@ impl FileVault {
 
     /// Reads an entry, unsealed yet: whether it is sealed, and its bytes.
     fn read(&self, owner: Owner, kept: Kept) -> io::Result<Option<(bool, Zeroizing<Vec<u8>>)>> {
-        let mut head = [0; HEADER];
-        let end = self.file.length()?;
-        if end < offset(kept.0) + HEADER as u64 {
+        if self.file.length()? < offset(kept.0) + HEADER as u64 {
             return Ok(None);
         }
-        self.file.read_at(&mut head, offset(kept.0))?;
-        let (Some(length), true) = (length_of(&head), head[8..24] == owner) else {
-            return Ok(None);
-        };
-        if end < offset(kept.0) + (HEADER + length) as u64 {
-            return Ok(None);
-        }
-        let mut bytes = Zeroizing::new(vec![0; length]);
-        self.file
-            .read_at(&mut bytes, offset(kept.0) + HEADER as u64)?;
-        let mut hasher = crc32fast::Hasher::new();
-        hasher.update(&head[8..]);
-        hasher.update(&bytes);
-        let is_whole = head[4..8] == hasher.finalize().to_le_bytes();
-        Ok(is_whole.then_some((head[28] == 1, bytes)))
+        let found = read_entry(&*self.file, kept.0)?;
+        let found = found.filter(|(head, _)| head[8..24] == owner);
+        Ok(found.map(|(head, bytes)| (head[28] == 1, bytes)))
     }
 
     fn owner_at(&self, sector: u32) -> Option<Owner> {
@@ -295,6 +288,63 @@ impl Drop for FileVault {
         // What is not durable yet was erased, or belongs to nobody.
         let _ = self.sync();
     }
+}
+
+/// What stands in a vault.
+#[derive(Debug, Default)]
+struct Inventory {
+    /// The number of sectors of each entry, by its first.
+    taken: BTreeMap<u32, u32>,
+    /// The sectors in which no entry stands. They may hold what is left of a damaged one.
+    rest: Vec<u32>,
+    /// The latest format of any entry.
+    format: u32,
+}
+
+impl Inventory {
+    fn of(file: &dyn DiskFile) -> io::Result<Inventory> {
+        let mut inventory = Inventory::default();
+        let sectors = u32::try_from(file.length()? / SECTOR as u64).unwrap_or(u32::MAX);
+        let mut sector = 0;
+        while sector < sectors {
+            // A length that nothing vouches for may reach into other entries.
+            sector += match read_entry(file, sector)? {
+                Some((head, bytes)) => {
+                    let count = sectors_for(bytes.len()).min(sectors - sector);
+                    inventory.format = inventory.format.max(u32::from(head[29]) + 1);
+                    inventory.taken.insert(sector, count);
+                    count
+                }
+                None => {
+                    inventory.rest.push(sector);
+                    1
+                }
+            };
+        }
+        Ok(inventory)
+    }
+}
+
+/// The head of an entry, and what stands behind it.
+type Found = ([u8; HEADER], Zeroizing<Vec<u8>>);
+
+/// The entry that begins at `sector`, as it was written.
+fn read_entry(file: &dyn DiskFile, sector: u32) -> io::Result<Option<Found>> {
+    let mut head = [0; HEADER];
+    file.read_at(&mut head, offset(sector))?;
+    let Some(length) = length_of(&head) else {
+        return Ok(None);
+    };
+    if file.length()? < offset(sector) + (HEADER + length) as u64 {
+        return Ok(None);
+    }
+    let mut bytes = Zeroizing::new(vec![0; length]);
+    file.read_at(&mut bytes, offset(sector) + HEADER as u64)?;
+    let mut hasher = crc32fast::Hasher::new();
+    hasher.update(&head[8..]);
+    hasher.update(&bytes);
+    let is_whole = head[4..8] == hasher.finalize().to_le_bytes();
+    Ok(is_whole.then_some((head, bytes)))
 }
 
 impl Room {

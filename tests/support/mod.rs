@@ -101,7 +101,8 @@ pub fn till(base_url: &str, queue_dir: &Path) -> ClientBuilder {
 
 /// Pauses that a test can wait for.
 pub fn impatient() -> RetryPolicy {
-    RetryPolicy::default().pauses(Duration::from_millis(10), Duration::from_millis(50))
+    let (first, longest) = (Duration::from_millis(10), Duration::from_millis(50));
+    RetryPolicy::default().pauses(first, longest).rate(2_000.0)
 }
 
 pub fn originator() -> Originator {

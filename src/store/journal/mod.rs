@@ -37,7 +37,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, Rw
 
 use super::disk::Disk;
 use super::{Change, StoreError, Uptime};
-pub(crate) use frame::FORMAT;
 pub(crate) use frame::FoundValue;
 use frame::{FrameHeader, SECTOR, encode_frame, encode_mark, size_of};
 pub(crate) use opening::JournalSettings;

@@ -1,7 +1,7 @@
 //! How a journal is opened: what was found is made durable before anybody acts on it, and nothing is
 //! appended to a segment of an earlier open.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, RwLock};
@@ -9,9 +9,9 @@ use std::sync::{Arc, Mutex, RwLock};
 use super::frame::FoundValue;
 use super::retirement::RetiredName;
 use super::segment::{Segment, SegmentName};
-use super::spares::Spares;
-use super::survey::{Replayed, Survey, SurveyError};
-use super::{Counting, Journal, Segments, Writer, refused};
+use super::spares::{SPARES, Spares};
+use super::survey::{Oddity, Replayed, Survey, SurveyError};
+use super::{Counting, Journal, Segments, Writer, is_full, refused};
 use crate::store::disk::Disk;
 use crate::store::{Change, StoreError, Uptime};
 
@@ -32,6 +32,11 @@ pub(crate) struct JournalSettings {
 impl JournalSettings {
     fn journal(&self) -> PathBuf {
         self.directory.join(JOURNAL_DIRECTORY)
+    }
+
+    /// Where the segment `name` lies.
+    pub(crate) fn segment(&self, name: SegmentName) -> PathBuf {
+        name.in_directory(&self.journal())
     }
 
     fn audit(&self) -> PathBuf {
@@ -63,6 +68,7 @@ impl Journal {
     pub(crate) fn open(settings: JournalSettings, survey: &Survey) -> Result<Journal, StoreError> {
         let path = settings.directory.clone();
         Journal::open_or_fail(settings, survey).map_err(|error| match error {
+            OpenFailure::Io(error) if is_full(&error) => StoreError::Full { path },
             OpenFailure::Io(error) => refused(&path, "opened", &error),
             OpenFailure::Store(error) => error,
         })
@@ -86,15 +92,16 @@ impl Journal {
         let retired = retired.iter().filter_map(|name| RetiredName::parse(name));
         let retired = retired.map(|name| name.segment.number);
         let next_number = numbers.chain(retired).max().map_or(1, |number| number + 1);
-        for name in &survey.blank {
-            disk.remove(&name.in_directory(&directory))?;
-        }
         let epoch = uuid::Uuid::new_v4().as_u64_pair().0;
-        let name = SegmentName {
+        let mut next_name = SegmentName {
             number: next_number,
             epoch,
         };
-        let current = Segment::make(&*disk, &directory, name, settings.segment_bytes)?;
+        let mut ready = take_over_blanks(&settings, survey, &mut next_name)?;
+        let current = match ready.pop_front() {
+            Some(blank) => blank,
+            None => Segment::make(&*disk, &directory, next_name.take(), settings.segment_bytes)?,
+        };
         disk.sync_directory(&directory)?;
         let journal = Journal {
             disk,
@@ -113,8 +120,9 @@ impl Journal {
                 has_failed: false,
             }),
             spares: Mutex::new(Spares {
-                next_number: next_number + 1,
-                ..Spares::default()
+                next_number: next_name.number,
+                ready,
+                is_full: false,
             }),
             segments: RwLock::new(segments),
         };
@@ -136,6 +144,40 @@ impl From<io::Error> for OpenFailure {
     fn from(error: io::Error) -> Self {
         OpenFailure::Io(error)
     }
+}
+
+/// Takes over the segments that were never used, under names of this open: where the disk is full they
+/// are all the room there is, and what is released goes to whoever is quickest.
+fn take_over_blanks(
+    settings: &JournalSettings,
+    survey: &Survey,
+    next_name: &mut SegmentName,
+) -> io::Result<VecDeque<Segment>> {
+    let (disk, directory) = (&*settings.disk, settings.journal());
+    let mut ready = VecDeque::new();
+    for blank in &survey.blank {
+        let path = blank.in_directory(&directory);
+        // One that was only begun, or does not give its zeros back, is worth nothing.
+        let is_readable = !survey
+            .oddities
+            .contains(&Oddity::Unreadable(blank.to_string()));
+        if !is_readable || ready.len() > SPARES || !is_durable(settings, &path)? {
+            disk.remove(&path)?;
+            continue;
+        }
+        let name = next_name.take();
+        let renamed = name.in_directory(&directory);
+        disk.rename(&path, &renamed)?;
+        let file = disk.open(&renamed)?;
+        ready.push_back(Segment { name, file });
+    }
+    Ok(ready)
+}
+
+/// Whether all of a segment is on the disk. The process may have been killed before it could be synced.
+fn is_durable(settings: &JournalSettings, path: &Path) -> io::Result<bool> {
+    let file = settings.disk.open(path)?;
+    Ok(file.length()? == u64::from(settings.segment_bytes) && file.sync().is_ok())
 }
 
 /// What the frame of `sequence` holds.

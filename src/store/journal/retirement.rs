@@ -74,6 +74,17 @@ impl Journal {
             .map_err(|error| refused(&self.path(), "retired", &error))
     }
 
+    /// Counts nothing any more that stood in segments that are not there, damaged ones that were lost.
+    /// Whatever of it was still to be had was appended again.
+    pub(crate) fn forget_what_is_gone(&self) -> Result<(), StoreError> {
+        let first = self.segments().values().find_map(|one| one.first);
+        {
+            let mut writer = self.writer();
+            writer.oldest = writer.oldest.max(first.unwrap_or_default());
+        }
+        self.append(&[]).map(drop)
+    }
+
     pub(super) fn move_to_audit(&self, segment: SegmentName) -> io::Result<()> {
         let retired = RetiredName {
             segment,

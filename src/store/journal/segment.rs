@@ -19,6 +19,9 @@ pub(crate) const SEGMENT_BYTES: u32 = 4 * 1024 * 1024;
 /// How much of the zeros is written at a time.
 const ZEROS: usize = 256 * 1024;
 
+/// No queue gets so far.
+const LAST_NUMBER: u64 = u64::MAX / 2;
+
 const SUFFIX: &str = ".segment";
 
 /// What the name of a segment says.
@@ -37,7 +40,16 @@ impl SegmentName {
             number: u64::from_str_radix(number, 16).ok()?,
             epoch: u64::from_str_radix(epoch, 16).ok()?,
         };
-        (parsed.to_string() == name).then_some(parsed)
+        // A greater number is none of ours, and would leave none for what comes.
+        let is_ours = parsed.number < LAST_NUMBER && parsed.to_string() == name;
+        is_ours.then_some(parsed)
+    }
+
+    /// This name; from now on it is the next one.
+    pub(crate) fn take(&mut self) -> SegmentName {
+        let taken = *self;
+        self.number += 1;
+        taken
     }
 
     pub(crate) fn in_directory(self, directory: &Path) -> PathBuf {

@@ -8,7 +8,7 @@ use super::segment::{Segment, SegmentName};
 use super::{Journal, is_full};
 
 /// How many segments lie ready.
-const SPARES: usize = 2;
+pub(super) const SPARES: usize = 2;
 
 #[derive(Default)]
 pub(super) struct Spares {

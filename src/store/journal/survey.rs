@@ -17,7 +17,8 @@ use std::io;
 use std::path::Path;
 
 use super::super::disk::{Disk, DiskFile};
-use super::frame::{FoundValue, NoHeader, SECTOR, decode_segment_header};
+use super::super::record;
+use super::frame::{FORMAT, FoundValue, NoHeader, SECTOR, decode_segment_header};
 use super::scan::{Found, FoundFrame, scan};
 use super::segment::{Position, SEGMENT_BYTES, SegmentName};
 use super::sequences::Sequences;
@@ -32,7 +33,13 @@ const READ_BYTES: usize = 4096;
 #[derive(Debug)]
 pub(crate) enum SurveyError {
     Io(io::Error),
-    NewerFormat(u32),
+    /// Of a segment, or of a record in it.
+    NewerFormat {
+        part: &'static str,
+        name: SegmentName,
+        found: u32,
+        known: u32,
+    },
 }
 
 impl From<io::Error> for SurveyError {
@@ -52,6 +59,8 @@ pub(crate) struct Survey {
     pub(crate) oddities: Vec<Oddity>,
     /// Whose journal this is, as the headers say; a new number where there is none.
     pub(crate) queue: u64,
+    /// Whether a header said whose journal this is.
+    pub(crate) is_queue_known: bool,
     /// The first sequence that counts.
     pub(crate) oldest: u64,
     /// The last sequence that is known to have been durable.
@@ -133,7 +142,11 @@ impl Survey {
         self.check_header(name, &bytes)?;
         let mut ends_badly = false;
         let mut ends: Option<(u64, u64)> = None;
+        let mut newer_record = None;
         scan(name, &bytes, |found| {
+            if let Found::Frame(frame) = &found {
+                newer_record = newer_record.max(newest_record(frame));
+            }
             ends_badly = match found {
                 Found::Frame(frame) if self.count_frame(&frame) => {
                     let sequence = frame.header.sequence;
@@ -150,12 +163,27 @@ impl Survey {
         });
         self.used.push(UsedSegment { name, ends });
         self.is_torn = ends_badly;
-        Ok(())
+        match newer_record {
+            Some(found) => Err(SurveyError::NewerFormat {
+                part: "record",
+                name,
+                found: found.into(),
+                known: record::FORMAT.into(),
+            }),
+            None => Ok(()),
+        }
     }
 
     fn check_header(&mut self, name: SegmentName, bytes: &[u8]) -> Result<(), SurveyError> {
         let header = match decode_segment_header(bytes) {
-            Err(NoHeader::NewerFormat(format)) => return Err(SurveyError::NewerFormat(format)),
+            Err(NoHeader::NewerFormat(found)) => {
+                return Err(SurveyError::NewerFormat {
+                    part: "journal",
+                    name,
+                    found,
+                    known: FORMAT,
+                });
+            }
             Ok(header) if (header.number, header.epoch) == (name.number, name.epoch) => header,
             _ => {
                 self.oddities.push(Oddity::BadHeader(name.to_string()));
@@ -163,6 +191,7 @@ impl Survey {
             }
         };
         self.queue = header.queue;
+        self.is_queue_known = true;
         if bytes.len() < header.length as usize {
             self.oddities.push(Oddity::Short(name.to_string()));
         }
@@ -203,6 +232,12 @@ impl Survey {
         self.proven = self.proven.max(sequence);
     }
 
+    /// Whether the last frame that was durable is lost, and only somebody else knows of it: nobody
+    /// can tell whether it was the last one.
+    pub(crate) fn has_lost_its_end(&self) -> bool {
+        self.proven > self.marked && !self.whole.contains(self.proven)
+    }
+
     /// The sequences that were durable, and whose frames cannot be read as they were written.
     pub(crate) fn missing(&self) -> Sequences {
         self.whole.missing_between(self.oldest, self.proven)
@@ -225,7 +260,8 @@ impl Survey {
         mut visit: impl FnMut(Replayed<'_>),
     ) -> io::Result<()> {
         let mut last = after.max(self.oldest.saturating_sub(1));
-        for UsedSegment { name, .. } in &self.used {
+        // The others are moved away when the journal is opened.
+        for UsedSegment { name, .. } in self.counting() {
             let (bytes, _) = read_segment(disk, directory, *name)?;
             scan(*name, &bytes, |found| {
                 let Found::Frame(frame) = found else { return };
@@ -258,6 +294,18 @@ pub(crate) fn visit_changes(
             value: change.value,
         });
     }
+}
+
+/// The latest format of the records in `frame`, if it is later than ours.
+fn newest_record(frame: &FoundFrame<'_>) -> Option<u8> {
+    let formats = frame
+        .changes
+        .iter()
+        .filter_map(|change| match change.value {
+            FoundValue::Put(value) => record::newer_format(change.key, value),
+            FoundValue::Deleted | FoundValue::Damaged => None,
+        });
+    formats.max()
 }
 
 fn read_segment(

@@ -13,8 +13,11 @@ use super::super::journal::Position;
 #[derive(Debug, Default)]
 pub(crate) struct Overlay {
     newest: BTreeMap<Vec<u8>, Newest>,
-    waiting: VecDeque<(Vec<u8>, Newest)>,
+    waiting: VecDeque<Waiting>,
 }
+
+/// A key with a change of it that the index has not got yet.
+pub(crate) type Waiting = (Vec<u8>, Newest);
 
 /// Where the newest change of a key stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,7 +57,7 @@ impl Overlay {
     }
 
     /// The oldest changes, at most `limit` of them, and the last sequence that they complete.
-    pub(crate) fn oldest(&self, limit: usize) -> Option<(Vec<(Vec<u8>, Newest)>, u64)> {
+    pub(crate) fn oldest(&self, limit: usize) -> Option<(Vec<Waiting>, u64)> {
         let changes: Vec<_> = self.waiting.iter().take(limit).cloned().collect();
         let last = changes.last()?.1.position.sequence;
         let goes_on = self.waiting.get(changes.len());

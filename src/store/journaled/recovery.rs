@@ -14,7 +14,8 @@ use super::super::journal::{
     SurveyError,
 };
 use super::super::record::LOST;
-use super::super::sled::{FoundIndex, SledIndex, find_index, new_index, remove_others};
+use super::super::sled::{self, FoundIndex, SledIndex, find_index, new_index, remove_others};
+use super::super::vault::FileVault;
 use super::super::{Change, StoreError};
 use super::Shared;
 use super::feeder::Feeder;
@@ -75,6 +76,7 @@ pub(super) fn recover(settings: JournalSettings) -> Result<(Recovered, Recovery)
     let mut survey = settings
         .survey()
         .map_err(|error| survey_error(&settings, error))?;
+    check_formats(&settings)?;
     let mut report = Recovery {
         is_torn: survey.is_torn,
         oddities: survey.oddities.clone(),
@@ -87,6 +89,7 @@ pub(super) fn recover(settings: JournalSettings) -> Result<(Recovered, Recovery)
         (Witness::Usable(index), true) => match prove(&settings, &survey, &index)? {
             Ok(live_bytes) => {
                 report.index = IndexFate::Proven;
+                index.is_proven();
                 remove_others(&settings.directory, Some(&index));
                 Recovered {
                     journal,
@@ -103,7 +106,7 @@ pub(super) fn recover(settings: JournalSettings) -> Result<(Recovered, Recovery)
         },
         (Witness::Usable(index), false) => {
             let known = testimony(&index, &report.missing);
-            report.has_unknown_losses = known.is_none();
+            report.has_unknown_losses = known.is_none() || survey.has_lost_its_end();
             report.index = IndexFate::Rebuilt("the journal is damaged".to_owned());
             drop(index);
             rebuild(
@@ -124,6 +127,12 @@ pub(super) fn recover(settings: JournalSettings) -> Result<(Recovered, Recovery)
     Ok((recovered, report))
 }
 
+/// Refuses what a later version wrote, before anything is touched.
+fn check_formats(settings: &JournalSettings) -> Result<(), StoreError> {
+    sled::check_format(&settings.directory)?;
+    FileVault::check_format(&*settings.disk, &settings.directory)
+}
+
 fn survey_error(settings: &JournalSettings, error: SurveyError) -> StoreError {
     let path = settings.directory.clone();
     match error {
@@ -132,10 +141,16 @@ fn survey_error(settings: &JournalSettings, error: SurveyError) -> StoreError {
             doing: "opened",
             reason: error.to_string(),
         },
-        SurveyError::NewerFormat(found) => StoreError::NewerFormat {
-            path,
+        SurveyError::NewerFormat {
+            part,
+            name,
             found,
-            known: super::super::journal::FORMAT,
+            known,
+        } => StoreError::NewerFormat {
+            part,
+            path: settings.segment(name),
+            found,
+            known,
         },
     }
 }
@@ -150,7 +165,7 @@ enum Witness {
 impl Witness {
     /// Lets the index testify up to where the queue was durable.
     fn ask(found: FoundIndex, survey: &mut Survey) -> Witness {
-        let index = match found {
+        let mut index = match found {
             FoundIndex::Absent => return Witness::None(IndexFate::Made),
             FoundIndex::Unusable(reason) => {
                 return Witness::None(IndexFate::Rebuilt(reason));
@@ -158,8 +173,12 @@ impl Witness {
             FoundIndex::Opened(index) => index,
         };
         let doubt = match index.applied() {
-            Ok(Some(applied)) if applied.queue == survey.queue => {
+            Ok(Some(applied)) if applied.queue == survey.queue || !survey.is_queue_known => {
+                // Where every segment is gone, the index alone knows that there was a queue.
+                survey.queue = applied.queue;
+                survey.is_queue_known = true;
                 survey.add_witness(applied.sequence);
+                index.belongs_to(applied.queue);
                 return Witness::Usable(index);
             }
             Ok(Some(_)) => "it belongs to another queue".to_owned(),
@@ -181,7 +200,7 @@ fn prove(
         Ok(applied) => applied.map_or(0, |applied| applied.sequence),
         Err(error) => return Ok(Err(error.to_string())),
     };
-    if let Err(error) = feed(settings, survey, index, applied)? {
+    if let Err(error) = feed(settings, survey, index, applied, survey.proven)? {
         return Ok(Err(error.to_string()));
     }
     let mut agreeing = 0;
@@ -275,8 +294,13 @@ fn rebuild(
     known: Vec<(Vec<u8>, Indexed)>,
     report: &mut Recovery,
 ) -> Result<Recovered, StoreError> {
+    // Until what was lost is mended, the new index must not say that it knows all there was.
+    let vouched = match report.missing.is_empty() {
+        true => survey.proven,
+        false => 0,
+    };
     let made = new_index(&settings.directory, survey.queue)
-        .and_then(|index| Ok((feed(settings, survey, &index, 0)??, index)));
+        .and_then(|index| Ok((feed(settings, survey, &index, 0, vouched)??, index)));
     let (index, live_bytes): (Arc<dyn Index>, u64) = match made {
         Ok((_, index)) => {
             remove_others(&settings.directory, Some(&index));
@@ -286,7 +310,7 @@ fn rebuild(
         Err(error) => {
             report.index = IndexFate::InMemory(error.to_string());
             let index = MemoryIndex::default();
-            feed(settings, survey, &index, 0)??;
+            feed(settings, survey, &index, 0, vouched)??;
             (Arc::new(index), 0)
         }
     };
@@ -352,12 +376,14 @@ fn mending(
     Ok(mended)
 }
 
-/// Gives `index` every change behind `after`. The inner error is the index's own.
+/// Gives `index` every change behind `after`; it may vouch for what is not behind `vouched`. The inner
+/// error is the index's own.
 fn feed(
     settings: &JournalSettings,
     survey: &Survey,
     index: &dyn Index,
     after: u64,
+    vouched: u64,
 ) -> Result<Result<(), StoreError>, StoreError> {
     let mut waiting = Vec::with_capacity(APPLIED_AT_ONCE);
     let mut outcome = Ok(());
@@ -372,11 +398,12 @@ fn feed(
         waiting.push(IndexChange::Set(replayed.key.to_vec(), indexed));
         if waiting.len() == APPLIED_AT_ONCE && outcome.is_ok() {
             // Of the last frame something may be left to come.
-            outcome = index.apply(std::mem::take(&mut waiting), position.sequence - 1);
+            let applied = vouched.min(position.sequence - 1);
+            outcome = index.apply(std::mem::take(&mut waiting), applied);
         }
     })?;
     Ok(outcome
-        .and_then(|()| index.apply(waiting, survey.proven))
+        .and_then(|()| index.apply(waiting, vouched))
         .and_then(|()| index.flush()))
 }
 
@@ -396,9 +423,11 @@ impl Shared {
         for some in mending.changes.chunks(MENDED_AT_ONCE) {
             self.commit(some)?;
         }
-        match mending.is_needed {
-            true => feeder.retire_all(),
-            false => Ok(()),
+        if mending.is_needed {
+            feeder.retire_all()?;
+            // What is damaged may be the whole of a segment, and so not among those.
+            self.journal.forget_what_is_gone()?;
         }
+        Ok(())
     }
 }

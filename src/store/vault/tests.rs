@@ -94,3 +94,20 @@ fn what_is_too_long_is_refused() {
     let refused = vault(directory.path(), None).keep(OWNER, &[0; ENTRY_LIMIT_BYTES + 1]);
     assert!(matches!(refused, Err(StoreError::TooLarge { .. })));
 }
+
+#[test]
+fn a_damaged_length_takes_no_neighbour_along() {
+    let directory = tempfile::tempdir().unwrap();
+    let first = vault(directory.path(), None);
+    let hurt = first.keep([1; 16], SECRET).unwrap();
+    let neighbour = first.keep([2; 16], SECRET).unwrap();
+    drop(first);
+    let mut bad = contents(directory.path());
+    // Now it seems to reach over the next one.
+    bad[25] ^= 2;
+    std::fs::write(directory.path().join(VAULT_FILE), bad).unwrap();
+    let vault = vault(directory.path(), None);
+    assert_eq!(vault.all(), [([2; 16], neighbour)]);
+    vault.erase([1; 16], hurt);
+    assert_eq!(*vault.kept([2; 16], neighbour).unwrap().unwrap(), SECRET);
+}
