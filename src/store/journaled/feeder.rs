@@ -94,7 +94,7 @@ impl Feeder {
     }
 
     /// Gives the index everything that waits.
-    fn feed(&mut self) -> Result<(), StoreError> {
+    pub(super) fn feed(&mut self) -> Result<(), StoreError> {
         if lock(&self.shared.signals).has_failed {
             return Err(StoreError::Index {
                 path: std::path::PathBuf::new(),
@@ -166,7 +166,7 @@ impl Feeder {
     }
 
     /// Retires the oldest segment, if there are too many.
-    fn retire_if_due(&mut self) -> Result<(), StoreError> {
+    pub(super) fn retire_if_due(&mut self) -> Result<(), StoreError> {
         let shared = Arc::clone(&self.shared);
         if self.round.is_none() {
             if (shared.journal.segment_count() as u64) <= self.segment_limit {

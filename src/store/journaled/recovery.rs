@@ -82,7 +82,7 @@ pub(super) fn recover(settings: JournalSettings) -> Result<(Recovered, Recovery)
     };
     let found = Witness::ask(find_index(&settings.directory, survey.queue), &mut survey);
     report.missing = survey.missing();
-    let journal = Journal::open(settings.clone(), &survey)?;
+    let journal = Journal::open(settings.clone(), &mut survey)?;
     let mut recovered = match (found, report.missing.is_empty()) {
         (Witness::Usable(index), true) => match prove(&settings, &survey, &index)? {
             Ok(live_bytes) => {
@@ -181,7 +181,9 @@ fn prove(
         Ok(applied) => applied.map_or(0, |applied| applied.sequence),
         Err(error) => return Ok(Err(error.to_string())),
     };
-    if let Err(error) = feed(settings, survey, index, applied)? {
+    // What was written again has another place now.
+    let known = applied.min(survey.settled());
+    if let Err(error) = feed(settings, survey, index, known)? {
         return Ok(Err(error.to_string()));
     }
     let mut agreeing = 0;
