@@ -43,8 +43,9 @@ pub(crate) struct JournaledStore {
     shared: Arc<Shared>,
     vault: FileVault,
     threads: Vec<JoinHandle<()>>,
-    /// The last field, so that the directory is let go only when everything is closed.
-    _lock: DirectoryLock,
+    /// The last field, so that the directory is let go only when everything is closed. There is none
+    /// only where a test has a disk of its own.
+    _lock: Option<DirectoryLock>,
 }
 
 /// What a user may set.
@@ -100,7 +101,8 @@ impl JournaledStore {
         lock: DirectoryLock,
         options: StoreOptions,
     ) -> Result<(JournaledStore, Recovery), StoreError> {
-        let (mut store, feeder, report) = JournaledStore::open_still(settings, lock, options)?;
+        let (mut store, feeder, report) =
+            JournaledStore::open_still(settings, Some(lock), options)?;
         store.start_threads(feeder)?;
         Ok((store, report))
     }
@@ -108,7 +110,7 @@ impl JournaledStore {
     /// The same without the threads: whoever opens it so does the feeder's and the preparer's work.
     fn open_still(
         settings: JournalSettings,
-        lock: DirectoryLock,
+        lock: Option<DirectoryLock>,
         options: StoreOptions,
     ) -> Result<(JournaledStore, Feeder, Recovery), StoreError> {
         let (disk, directory) = (Arc::clone(&settings.disk), settings.directory.clone());

@@ -53,6 +53,9 @@ fn lives() -> Vec<Vec<Step>> {
         Step::Keep("paper"),
         Step::Feed,
         Step::Put(vec![("a", 900), ("b", 30), ("c", 400)]),
+        Step::KeepAhead,
+        Step::Put(vec![("a", 40)]),
+        Step::Refer("ahead"),
         Step::Settle("paper"),
     ];
     let mut second = first.clone();
@@ -88,9 +91,8 @@ fn at_every_operation(
     counts: &mut Counts,
     mut check: impl FnMut(&Till, &[Step], u64, &mut Counts),
 ) {
-    let home = tempfile::tempdir().unwrap();
     let disk = SimulatedDisk::new(directory, 1);
-    let mut till = Till::new(disk, home.path(), directory);
+    let mut till = Till::new(disk, directory);
     for steps in lives() {
         let beginning = till.kill();
         let before = till.disk.operations();
@@ -176,10 +178,8 @@ fn a_stop_at_any_write_loses_nothing_and_brings_nothing_back() {
             look_again_and_again(till.cut(left), n, counts);
         }
         look_again_and_again(till.kill(), n, counts);
-        for k in [n % 12 + 1, n % 7 + 4] {
-            stop_in_recovery(till.kill(), k, counts);
-            stop_in_recovery(till.cut(Left::Some(n)), k, counts);
-        }
+        stop_in_recovery(till.kill(), n % 12 + 1, counts);
+        stop_in_recovery(till.cut(Left::Some(n)), n % 7 + 4, counts);
     });
     println!("stops: {counts:?}");
 }

@@ -11,7 +11,7 @@ use super::super::super::vault::Kept;
 use super::super::Recovery;
 use super::super::feeder::Feeder;
 use super::super::{JournaledStore, StoreOptions};
-use crate::store::{Batch, Change, DirectoryLock, Store, StoreError};
+use crate::store::{Batch, Change, Store, StoreError};
 
 /// Eight sectors: a few commits fill one.
 const SEGMENT_BYTES: u32 = 8 * 512;
@@ -31,6 +31,9 @@ pub(super) enum Step {
     Delete(&'static str),
     /// Puts a receipt into the vault, and commits a record that refers to it.
     Keep(&'static str),
+    /// Puts a receipt into the vault, for a record that is committed later.
+    KeepAhead,
+    Refer(&'static str),
     /// Deletes such a record, and erases its receipt.
     Settle(&'static str),
     /// What the threads do in the background, at this point.
@@ -44,13 +47,13 @@ pub(super) struct Till {
     /// All that the queue may hold as far as its owner was told: one world, and one more for every
     /// outcome that is unknown.
     pub(super) worlds: Vec<World>,
-    /// Where the lock lies.
-    home: PathBuf,
     /// Where the queue lies, on the simulated disk, and the index, on the real one.
     directory: PathBuf,
     /// The feeder first: the index is closed with whoever holds it last.
     running: Option<(Feeder, JournaledStore)>,
     steps: u32,
+    /// A record with a receipt that was kept ahead.
+    ahead: Option<Vec<u8>>,
     /// What happened to it, for whoever has to find out why it is wrong.
     story: String,
 }
@@ -64,14 +67,14 @@ impl Drop for Till {
 }
 
 impl Till {
-    pub(super) fn new(disk: SimulatedDisk, home: &Path, directory: &Path) -> Till {
+    pub(super) fn new(disk: SimulatedDisk, directory: &Path) -> Till {
         Till {
             disk,
             worlds: vec![World::new()],
-            home: home.to_owned(),
             directory: directory.to_owned(),
             running: None,
             steps: 0,
+            ahead: None,
             story: String::new(),
         }
     }
@@ -81,10 +84,10 @@ impl Till {
         Till {
             disk,
             worlds: self.worlds.clone(),
-            home: self.home.clone(),
             directory: self.directory.clone(),
             running: None,
             steps: self.steps,
+            ahead: None,
             story: format!("{}, {what}", self.story),
         }
     }
@@ -101,8 +104,7 @@ impl Till {
             retention: RETENTION,
             receipt_key: None,
         };
-        let owner = DirectoryLock::take(&self.home).unwrap();
-        let (store, feeder, report) = JournaledStore::open_still(settings, owner, options)?;
+        let (store, feeder, report) = JournaledStore::open_still(settings, None, options)?;
         self.running = Some((feeder, store));
         self.look()?;
         Ok(report)
@@ -142,7 +144,8 @@ impl Till {
             assert_eq!(store.read(key)?.as_ref(), Some(value), "by its key");
             if let Some((owner, kept)) = receipt_of(value) {
                 let receipt = store.vault().kept(owner, kept)?;
-                assert_eq!(receipt.as_deref(), Some(&receipt_text(owner)), "a receipt");
+                let is_there = receipt.is_some_and(|text| *text == receipt_text(owner));
+                assert!(is_there, "a receipt is not that of its record");
             }
         }
         self.worlds = vec![found];
@@ -185,14 +188,18 @@ impl Till {
                 }
             }
             Step::Delete(key) => batch.delete(key.as_bytes().to_vec()),
-            Step::Keep(key) => {
-                let owner = u128::from(self.steps).to_le_bytes();
-                let Ok(kept) = store.vault().keep(owner, &receipt_text(owner)) else {
-                    return Ok(());
-                };
-                let value = [b"kept", &owner[..], &kept.number().to_le_bytes()].concat();
-                batch.put(key.as_bytes().to_vec(), value);
+            Step::Keep(key) => match keep(store, self.steps) {
+                Some(record) => batch.put(key.as_bytes().to_vec(), record),
+                None => return Ok(()),
+            },
+            Step::KeepAhead => {
+                self.ahead = keep(store, self.steps);
+                return Ok(());
             }
+            Step::Refer(key) => match self.ahead.take() {
+                Some(record) => batch.put(key.as_bytes().to_vec(), record),
+                None => return Ok(()),
+            },
             Step::Settle(key) => return self.settle(key),
         }
         self.commit(&batch);
@@ -258,6 +265,13 @@ impl Till {
     pub(super) fn kill(&self) -> Till {
         self.on(self.disk.after_kill(), "killed")
     }
+}
+
+/// Puts a receipt away, and returns the record that refers to it.
+fn keep(store: &JournaledStore, step: u32) -> Option<Vec<u8>> {
+    let owner = u128::from(step).to_le_bytes();
+    let kept = store.vault().keep(owner, &receipt_text(owner)).ok()?;
+    Some([b"kept", &owner[..], &kept.number().to_le_bytes()].concat())
 }
 
 /// The receipt that the record `value` refers to.
