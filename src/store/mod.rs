@@ -22,6 +22,8 @@ mod lock;
 #[cfg(test)]
 mod memory;
 mod record;
+#[cfg(test)]
+mod simulated_disk;
 mod sled;
 mod vault;
 

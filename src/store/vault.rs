@@ -10,9 +10,11 @@
 //! 1. What the journal holds stays in its segments, and in the audit trail behind them. What has to go
 //!    is kept here, where it is overwritten with zeros as soon as nobody needs it any more.
 //! 2. An entry is durable before the record that refers to it.
-//! 3. Zeros are written, and made durable with the next entry; a power cut in between is made good at
+//! 3. A failed sync is never tried again: the system may have dropped an entry that it still shows.
+//!    The vault takes nothing more, nor does its store, until the queue is opened again.
+//! 4. Zeros are written, and made durable with the next entry; a power cut in between is made good at
 //!    the next open, when entries without an owner are erased.
-//! 4. With a key, entries are sealed (XChaCha20-Poly1305); without one they are readable by whoever
+//! 5. With a key, entries are sealed (XChaCha20-Poly1305); without one they are readable by whoever
 //!    may read the queue's directory.
 
 use std::collections::BTreeMap;
@@ -108,6 +110,7 @@ struct Room {
     /// The number of sectors of each entry, by its first.
     taken: BTreeMap<u32, u32>,
     is_dirty: bool,
+    has_failed: bool,
 }
 
 impl FileVault {
@@ -157,14 +160,25 @@ impl FileVault {
     /// Makes durable what was put away and what was erased.
     pub(crate) fn sync(&self) -> Result<(), StoreError> {
         let mut room = self.room();
+        self.check_sound(&room)?;
         if !room.is_dirty {
             return Ok(());
         }
-        self.file
-            .sync()
-            .map_err(|error| refused(&self.path, "synced", &error))?;
+        if let Err(error) = self.file.sync() {
+            room.has_failed = true;
+            // Not even where there was no room: that may take the next batch, and this may not.
+            return Err(broken(&self.path, "synced", &error));
+        }
         room.is_dirty = false;
         Ok(())
+    }
+
+    fn check_sound(&self, room: &Room) -> Result<(), StoreError> {
+        let path = self.path.clone();
+        match room.has_failed {
+            true => Err(StoreError::Failed { path }),
+            false => Ok(()),
+        }
     }
 
     fn find_entries(&self) -> io::Result<BTreeMap<u32, u32>> {
@@ -236,6 +250,7 @@ impl Vault for FileVault {
         }
         let entry = self.entry(owner, bytes)?;
         let mut room = self.room();
+        self.check_sound(&room)?;
         let count = (entry.len() / SECTOR) as u32;
         let first = room.find(count);
         self.file
@@ -406,11 +421,15 @@ fn refused(path: &Path, doing: &'static str, error: &io::Error) -> StoreError {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => StoreError::Full {
             path: path.to_owned(),
         },
-        _ => StoreError::Io {
-            path: path.to_owned(),
-            doing,
-            reason: error.to_string(),
-        },
+        _ => broken(path, doing, error),
+    }
+}
+
+fn broken(path: &Path, doing: &'static str, error: &io::Error) -> StoreError {
+    StoreError::Io {
+        path: path.to_owned(),
+        doing,
+        reason: error.to_string(),
     }
 }
 

@@ -318,6 +318,20 @@ pub(crate) fn whole_sectors(bytes: usize) -> usize {
     bytes.next_multiple_of(SECTOR)
 }
 
+/// The end of the last sector of `bytes` that holds anything but zeros.
+pub(crate) fn used_length(bytes: &[u8]) -> usize {
+    let used = bytes.chunks(SECTOR).rposition(|sector| !is_blank(sector));
+    used.map_or(0, |last| ((last + 1) * SECTOR).min(bytes.len()))
+}
+
+/// Whether there are zeros alone. Compared by the sector: segments are mostly zeros, and are read
+/// through at every open.
+pub(crate) fn is_blank(bytes: &[u8]) -> bool {
+    const ZEROS: [u8; SECTOR] = [0; SECTOR];
+    let mut sectors = bytes.chunks(SECTOR);
+    sectors.all(|sector| sector == &ZEROS[..sector.len()])
+}
+
 /// The caller has made sure that the bytes are there.
 fn u32_at(bytes: &[u8], offset: usize) -> u32 {
     bytes[offset..offset + 4]

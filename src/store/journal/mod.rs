@@ -228,13 +228,8 @@ impl Journal {
             let writer = self.writer();
             (writer.next_sequence - 1, writer.oldest)
         };
-        let open = self
-            .segments()
-            .values()
-            .map(|one| Arc::clone(&one.segment))
-            .collect::<Vec<_>>();
         let mut last = oldest - 1;
-        for segment in open {
+        for (segment, end) in self.segments_with_ends() {
             let (bytes, _) = survey::read_file(&*segment.file)
                 .map_err(|error| refused(&self.path(), "read", &error))?;
             scan::scan(segment.name, &bytes, |found| {
@@ -242,13 +237,28 @@ impl Journal {
                     return;
                 };
                 let sequence = frame.header.sequence;
-                if sequence > last && sequence <= durable && frame.is_whole() {
+                let counts = frame.is_whole() && end.is_none_or(|end| sequence < end);
+                if sequence > last && sequence <= durable && counts {
                     last = sequence;
                     survey::visit_changes(segment.name, &frame, &mut visit);
                 }
             });
         }
         Ok(())
+    }
+
+    /// Each segment with the sequence from which on the later ones have everything.
+    fn segments_with_ends(&self) -> Vec<(Arc<Segment>, Option<u64>)> {
+        let segments = self.segments();
+        let mut next = None;
+        let backwards = segments.values().rev().map(|one| {
+            let end = next;
+            next = one.first.or(next);
+            (Arc::clone(&one.segment), end)
+        });
+        let mut open: Vec<_> = backwards.collect();
+        open.reverse();
+        open
     }
 
     /// The last sequence that is durable.

@@ -64,8 +64,11 @@ impl JournalSettings {
 }
 
 impl Journal {
-    /// Goes on with what `survey` found, in a segment of its own.
-    pub(crate) fn open(settings: JournalSettings, survey: &Survey) -> Result<Journal, StoreError> {
+    /// Goes on with what `survey` found, in a segment of its own, and tells it of that.
+    pub(crate) fn open(
+        settings: JournalSettings,
+        survey: &mut Survey,
+    ) -> Result<Journal, StoreError> {
         let path = settings.directory.clone();
         Journal::open_or_fail(settings, survey).map_err(|error| match error {
             OpenFailure::Io(error) if is_full(&error) => StoreError::Full { path },
@@ -74,7 +77,10 @@ impl Journal {
         })
     }
 
-    fn open_or_fail(settings: JournalSettings, survey: &Survey) -> Result<Journal, OpenFailure> {
+    fn open_or_fail(
+        settings: JournalSettings,
+        survey: &mut Survey,
+    ) -> Result<Journal, OpenFailure> {
         let (directory, audit) = (settings.journal(), settings.audit());
         let disk = Arc::clone(&settings.disk);
         let last = match survey.unproven() {
@@ -131,6 +137,11 @@ impl Journal {
         for name in survey.retired() {
             journal.move_to_audit(name)?;
         }
+        let written = {
+            let writer = journal.writer();
+            (writer.current.name, writer.next_sequence - 1)
+        };
+        survey.add_written(written.0, written.1);
         Ok(journal)
     }
 }

@@ -102,8 +102,7 @@ impl Journal {
     fn trim(&self, retired: &Path) -> io::Result<()> {
         let file = self.disk.open(retired)?;
         let (bytes, is_readable) = survey::read_file(&*file)?;
-        let used = bytes.iter().rposition(|byte| *byte != 0);
-        let used = frame::whole_sectors(used.map_or(0, |last| last + 1));
+        let used = frame::used_length(&bytes);
         match is_readable {
             true => file.truncate(used as u64),
             // What the device does not give back now, it may later.
@@ -138,11 +137,17 @@ impl OldSegment {
     }
 
     /// Reads every change that is still to be read, damaged ones apart.
+    ///
+    /// From the sequence on with which the next segment begins, everything stands there: what this
+    /// one has of it was torn, or was written again after a failed sync or at an open.
     pub(crate) fn changes(&self, mut visit: impl FnMut(Replayed<'_>)) {
-        scan::scan(self.name, &self.bytes, |found| {
-            if let scan::Found::Frame(frame) = found {
+        scan::scan(self.name, &self.bytes, |found| match found {
+            scan::Found::Frame(frame)
+                if self.next.is_none_or(|next| frame.header.sequence < next) =>
+            {
                 survey::visit_changes(self.name, &frame, &mut visit);
             }
+            _ => {}
         });
     }
 }

@@ -5,6 +5,7 @@
 
 use super::frame::{
     FRAME_HEADER, FoundChange, FoundValue, FrameHeader, SECTOR, decode_changes, decode_mark,
+    is_blank, used_length,
 };
 use super::segment::SegmentName;
 
@@ -39,10 +40,7 @@ impl FoundFrame<'_> {
 
 /// Reads `bytes`, the whole segment `name`.
 pub(crate) fn scan(name: SegmentName, bytes: &[u8], mut visit: impl FnMut(Found<'_>)) {
-    let end = bytes
-        .iter()
-        .rposition(|byte| *byte != 0)
-        .map_or(0, |last| last + 1);
+    let end = used_length(bytes);
     let mut offset = SECTOR;
     let mut was_bad = false;
     while offset < end {
@@ -77,8 +75,7 @@ fn next(name: SegmentName, bytes: &[u8], offset: usize) -> (Option<Found<'_>>, u
         return (Some(Found::Mark(sequence)), SECTOR);
     }
     let sector = &rest[..SECTOR.min(rest.len())];
-    let is_blank = sector.iter().all(|byte| *byte == 0);
-    ((!is_blank).then_some(Found::Bad), SECTOR)
+    ((!is_blank(sector)).then_some(Found::Bad), SECTOR)
 }
 
 const _: () = assert!(FRAME_HEADER <= SECTOR);

@@ -18,7 +18,7 @@ use std::path::Path;
 
 use super::super::disk::{Disk, DiskFile};
 use super::super::record;
-use super::frame::{FORMAT, FoundValue, NoHeader, SECTOR, decode_segment_header};
+use super::frame::{FORMAT, FoundValue, NoHeader, SECTOR, decode_segment_header, is_blank};
 use super::scan::{Found, FoundFrame, scan};
 use super::segment::{Position, SEGMENT_BYTES, SegmentName};
 use super::sequences::Sequences;
@@ -101,6 +101,14 @@ pub(crate) struct Replayed<'a> {
     pub(crate) value: FoundValue<'a>,
 }
 
+/// What the frames of a segment tell about it.
+struct Counted {
+    /// Whether something in it was written when its first frame, and the header with it, was durable.
+    is_settled: bool,
+    /// The newest format of a record that this version does not know.
+    newer_record: Option<u8>,
+}
+
 impl Survey {
     /// Reads the journal in `directory`.
     pub(crate) fn read(disk: &dyn Disk, directory: &Path) -> Result<Survey, SurveyError> {
@@ -135,35 +143,13 @@ impl Survey {
         if !is_readable {
             self.oddities.push(Oddity::Unreadable(name.to_string()));
         }
-        if bytes.iter().all(|byte| *byte == 0) {
+        if is_readable && is_blank(&bytes) {
             self.blank.push(name);
             return Ok(());
         }
-        self.check_header(name, &bytes)?;
-        let mut ends_badly = false;
-        let mut ends: Option<(u64, u64)> = None;
-        let mut newer_record = None;
-        scan(name, &bytes, |found| {
-            if let Found::Frame(frame) = &found {
-                newer_record = newer_record.max(newest_record(frame));
-            }
-            ends_badly = match found {
-                Found::Frame(frame) if self.count_frame(&frame) => {
-                    let sequence = frame.header.sequence;
-                    ends = Some((ends.map_or(sequence, |(first, _)| first), sequence));
-                    false
-                }
-                Found::Frame(_) | Found::Bad => true,
-                Found::Mark(sequence) => {
-                    self.marked = self.marked.max(sequence);
-                    self.proven = self.proven.max(sequence);
-                    false
-                }
-            };
-        });
-        self.used.push(UsedSegment { name, ends });
-        self.is_torn = ends_badly;
-        match newer_record {
+        let counted = self.count_frames(name, &bytes);
+        self.check_header(name, &bytes, counted.is_settled)?;
+        match counted.newer_record {
             Some(found) => Err(SurveyError::NewerFormat {
                 part: "record",
                 name,
@@ -174,7 +160,48 @@ impl Survey {
         }
     }
 
-    fn check_header(&mut self, name: SegmentName, bytes: &[u8]) -> Result<(), SurveyError> {
+    fn count_frames(&mut self, name: SegmentName, bytes: &[u8]) -> Counted {
+        let mut ends_badly = false;
+        let mut ends: Option<(u64, u64)> = None;
+        let mut newer_record = None;
+        let (mut frames, mut marks) = (0, 0);
+        scan(name, bytes, |found| {
+            if let Found::Frame(frame) = &found {
+                newer_record = newer_record.max(newest_record(frame));
+            }
+            ends_badly = match found {
+                Found::Frame(frame) => {
+                    frames += 1;
+                    let is_whole = self.count_frame(&frame);
+                    if is_whole {
+                        let sequence = frame.header.sequence;
+                        ends = Some((ends.map_or(sequence, |(first, _)| first), sequence));
+                    }
+                    !is_whole
+                }
+                Found::Bad => true,
+                Found::Mark(sequence) => {
+                    marks += 1;
+                    self.marked = self.marked.max(sequence);
+                    self.proven = self.proven.max(sequence);
+                    false
+                }
+            };
+        });
+        self.used.push(UsedSegment { name, ends });
+        self.is_torn = ends_badly;
+        Counted {
+            is_settled: frames > 1 || marks > 0,
+            newer_record,
+        }
+    }
+
+    fn check_header(
+        &mut self,
+        name: SegmentName,
+        bytes: &[u8],
+        is_settled: bool,
+    ) -> Result<(), SurveyError> {
         let header = match decode_segment_header(bytes) {
             Err(NoHeader::NewerFormat(found)) => {
                 return Err(SurveyError::NewerFormat {
@@ -185,6 +212,8 @@ impl Survey {
                 });
             }
             Ok(header) if (header.number, header.epoch) == (name.number, name.epoch) => header,
+            // The first write of a segment was torn, and of its sectors this one is missing.
+            Err(_) if !is_settled && bytes.get(..SECTOR).is_some_and(is_blank) => return Ok(()),
             _ => {
                 self.oddities.push(Oddity::BadHeader(name.to_string()));
                 return Ok(());
@@ -219,7 +248,7 @@ impl Survey {
     }
 
     /// The segments that count.
-    pub(crate) fn counting(&self) -> impl Iterator<Item = &UsedSegment> {
+    pub(crate) fn counting(&self) -> impl Iterator<Item = &UsedSegment> + Clone {
         self.used.iter().filter(|segment| !self.is_over(segment))
     }
 
@@ -250,6 +279,17 @@ impl Survey {
         (last > self.marked && last == self.proven).then_some(last)
     }
 
+    /// The last sequence whose place is what it was before the open.
+    pub(crate) fn settled(&self) -> u64 {
+        self.unproven().map_or(self.proven, |last| last - 1)
+    }
+
+    /// The last frame was written again, as the first of the segment `name`.
+    pub(super) fn add_written(&mut self, name: SegmentName, sequence: u64) {
+        let ends = Some((sequence, sequence));
+        self.used.push(UsedSegment { name, ends });
+    }
+
     /// Reads every change behind `after` that was durable, in order; of a damaged frame those that
     /// are not damaged, and the keys of those that are.
     pub(crate) fn replay(
@@ -261,13 +301,17 @@ impl Survey {
     ) -> io::Result<()> {
         let mut last = after.max(self.oldest.saturating_sub(1));
         // The others are moved away when the journal is opened.
-        for UsedSegment { name, .. } in self.counting() {
+        let mut counting = self.counting();
+        while let Some(UsedSegment { name, .. }) = counting.next() {
             let (bytes, _) = read_segment(disk, directory, *name)?;
+            // What was written again counts where it stands last: there it stays longest.
+            let next = counting.clone().find_map(|later| later.ends);
+            let end = next.map_or(self.proven.saturating_add(1), |(first, _)| first);
             scan(*name, &bytes, |found| {
                 let Found::Frame(frame) = found else { return };
                 let sequence = frame.header.sequence;
                 let counts = frame.is_whole() || !self.whole.contains(sequence);
-                if sequence > last && sequence <= self.proven && counts {
+                if sequence > last && sequence < end && sequence <= self.proven && counts {
                     last = sequence;
                     visit_changes(*name, &frame, &mut visit);
                 }

@@ -95,7 +95,7 @@ impl Feeder {
     }
 
     /// Gives the index everything that waits.
-    fn feed(&mut self) -> Result<(), StoreError> {
+    pub(super) fn feed(&mut self) -> Result<(), StoreError> {
         if lock(&self.shared.signals).has_failed {
             return Err(StoreError::Index {
                 path: std::path::PathBuf::new(),
@@ -167,7 +167,7 @@ impl Feeder {
     }
 
     /// Retires the oldest segment, if there are too many.
-    fn retire_if_due(&mut self) -> Result<(), StoreError> {
+    pub(super) fn retire_if_due(&mut self) -> Result<(), StoreError> {
         let shared = Arc::clone(&self.shared);
         if shared.journal.is_full() {
             // What is copied forward would take the room that is kept for decisions, and give none back.

@@ -18,6 +18,8 @@ mod feeder;
 mod overlay;
 mod preparer;
 mod recovery;
+#[cfg(test)]
+mod stops;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
@@ -41,8 +43,9 @@ pub(crate) struct JournaledStore {
     shared: Arc<Shared>,
     vault: FileVault,
     threads: Vec<JoinHandle<()>>,
-    /// The last field, so that the directory is let go only when everything is closed.
-    _lock: DirectoryLock,
+    /// The last field, so that the directory is let go only when everything is closed. There is none
+    /// only where a test has a disk of its own.
+    _lock: Option<DirectoryLock>,
 }
 
 /// What a user may set.
@@ -98,6 +101,18 @@ impl JournaledStore {
         lock: DirectoryLock,
         options: StoreOptions,
     ) -> Result<(JournaledStore, Recovery), StoreError> {
+        let (mut store, feeder, report) =
+            JournaledStore::open_still(settings, Some(lock), options)?;
+        store.start_threads(feeder)?;
+        Ok((store, report))
+    }
+
+    /// The same without the threads: whoever opens it so does the feeder's and the preparer's work.
+    fn open_still(
+        settings: JournalSettings,
+        lock: Option<DirectoryLock>,
+        options: StoreOptions,
+    ) -> Result<(JournaledStore, Feeder, Recovery), StoreError> {
         let (disk, directory) = (Arc::clone(&settings.disk), settings.directory.clone());
         let (recovered, report) = recovery::recover(settings)?;
         let shared = Arc::new(Shared {
@@ -114,21 +129,25 @@ impl JournaledStore {
             options.retention.as_secs(),
         );
         shared.mend(recovered.mending, &mut feeder)?;
-        let threads = vec![
-            start("money-transfer-index", move || feeder.run())?,
-            start("money-transfer-segments", {
-                let shared = Arc::clone(&shared);
-                move || prepare_spares(&shared)
-            })?,
-        ];
-        shared.signal(|signals| signals.wants_spare = true);
         let store = JournaledStore {
             shared,
             vault: FileVault::open(&*disk, &directory, options.receipt_key)?,
-            threads,
+            threads: Vec::new(),
             _lock: lock,
         };
-        Ok((store, report))
+        Ok((store, feeder, report))
+    }
+
+    /// The last step of an open: a thread that runs is ended by nothing but the store's `Drop`.
+    fn start_threads(&mut self, feeder: Feeder) -> Result<(), StoreError> {
+        self.threads
+            .push(start("money-transfer-index", move || feeder.run())?);
+        let shared = Arc::clone(&self.shared);
+        let prepare = move || prepare_spares(&shared);
+        self.threads
+            .push(start("money-transfer-segments", prepare)?);
+        self.shared.signal(|signals| signals.wants_spare = true);
+        Ok(())
     }
 }
 

@@ -14,7 +14,9 @@ use super::super::journal::{
     SurveyError,
 };
 use super::super::record::LOST;
-use super::super::sled::{self, FoundIndex, SledIndex, find_index, new_index, remove_others};
+use super::super::sled::{
+    FoundIndex, SledIndex, check_format, find_index, new_index, remove_others,
+};
 use super::super::vault::FileVault;
 use super::super::{Change, StoreError};
 use super::Shared;
@@ -84,7 +86,7 @@ pub(super) fn recover(settings: JournalSettings) -> Result<(Recovered, Recovery)
     };
     let found = Witness::ask(find_index(&settings.directory, survey.queue), &mut survey);
     report.missing = survey.missing();
-    let journal = Journal::open(settings.clone(), &survey)?;
+    let journal = Journal::open(settings.clone(), &mut survey)?;
     let mut recovered = match (found, report.missing.is_empty()) {
         (Witness::Usable(index), true) => match prove(&settings, &survey, &index)? {
             Ok(live_bytes) => {
@@ -129,7 +131,7 @@ pub(super) fn recover(settings: JournalSettings) -> Result<(Recovered, Recovery)
 
 /// Refuses what a later version wrote, before anything is touched.
 fn check_formats(settings: &JournalSettings) -> Result<(), StoreError> {
-    sled::check_format(&settings.directory)?;
+    check_format(&settings.directory)?;
     FileVault::check_format(&*settings.disk, &settings.directory)
 }
 
@@ -200,7 +202,9 @@ fn prove(
         Ok(applied) => applied.map_or(0, |applied| applied.sequence),
         Err(error) => return Ok(Err(error.to_string())),
     };
-    if let Err(error) = feed(settings, survey, index, applied, survey.proven)? {
+    // What was written again has another place now.
+    let known = applied.min(survey.settled());
+    if let Err(error) = feed(settings, survey, index, known, survey.proven)? {
         return Ok(Err(error.to_string()));
     }
     let mut agreeing = 0;
