@@ -17,6 +17,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod indexes;
 mod till;
 
 use std::io::ErrorKind;
@@ -145,16 +146,20 @@ fn look_again_and_again(mut first: Till, seed: u64, counts: &mut Counts) {
     second.retire_all().expect("every segment can be retired");
     second.step(&Step::Put(vec![("new", 10)])).unwrap();
     second.look().unwrap();
-    let mut third = second.cut(Left::Nothing);
-    second.close();
-    third.open_sound().expect("an open after all was retired");
-    counts.states += 3;
-    counts.opens += 3;
+    counts.states += 2;
+    counts.opens += 2;
+    if seed.is_multiple_of(3) {
+        let mut third = second.cut(Left::Nothing);
+        second.close();
+        third.open_sound().expect("an open after all was retired");
+        counts.states += 1;
+        counts.opens += 1;
+    }
 }
 
 /// Of the states that a power cut may leave, as many as there is time for.
 fn lefts(seed: u64) -> impl Iterator<Item = Left> {
-    let some = (0..2 * seeds()).map(move |index| Left::Some(seed * 1_000 + index));
+    let some = (0..seeds()).map(move |index| Left::Some(seed * 1_000 + index));
     [Left::All, Left::Nothing].into_iter().chain(some)
 }
 
@@ -195,7 +200,7 @@ fn a_failure_at_any_write_loses_nothing_and_brings_nothing_back() {
         ];
         for fault in faults {
             let till = live(life, steps, n, fault);
-            for left in lefts(n).skip((n % 2) as usize).step_by(2) {
+            for left in lefts(n).skip((n % 3) as usize).step_by(3) {
                 look_again_and_again(till.cut(left), n, counts);
             }
             look_again_and_again(till.kill(), n, counts);
