@@ -112,10 +112,10 @@ pub(crate) fn remove_others(directory: &Path, kept: Option<&SledIndex>) {
     let home = directory.join(INDEX_DIRECTORY);
     for generation in generations(&home) {
         let path = home.join(generation);
-        if kept.is_none_or(|kept| kept.path != path) {
-            if let Err(error) = fs::remove_dir_all(&path) {
-                tracing::warn!(%error, path = %path.display(), "an old index cannot be removed");
-            }
+        if kept.is_none_or(|kept| kept.path != path)
+            && let Err(error) = fs::remove_dir_all(&path)
+        {
+            tracing::warn!(%error, path = %path.display(), "an old index cannot be removed");
         }
     }
 }

@@ -11,6 +11,7 @@ use std::time::Duration;
 use super::super::index::{Index, IndexChange, Indexed, KeyState, MemoryIndex};
 use super::super::journal::{FoundValue, OldSegment, Position, SEGMENT_BYTES};
 use super::super::{Change, StoreError};
+use super::overlay::Waiting;
 use super::{Shared, Signals, lock};
 
 /// How many changes the index takes at a time. More, with random keys, make sled grow without bound.
@@ -116,7 +117,7 @@ impl Feeder {
         index.flush()
     }
 
-    fn oldest_waiting(&self) -> Option<(Vec<(Vec<u8>, super::Newest)>, u64)> {
+    fn oldest_waiting(&self) -> Option<(Waiting, u64)> {
         lock(&self.shared.overlay).oldest(FED_AT_ONCE)
     }
 

@@ -23,6 +23,9 @@ pub(crate) struct Newest {
     pub(crate) is_gone: bool,
 }
 
+/// Keys with their changes, in the order of the journal.
+pub(crate) type Waiting = Vec<(Vec<u8>, Newest)>;
+
 impl Overlay {
     /// Adds what was just made durable.
     pub(crate) fn add(&mut self, changes: &[Change], positions: &[Position]) {
@@ -54,8 +57,8 @@ impl Overlay {
     }
 
     /// The oldest changes, at most `limit` of them, and the last sequence that they complete.
-    pub(crate) fn oldest(&self, limit: usize) -> Option<(Vec<(Vec<u8>, Newest)>, u64)> {
-        let changes: Vec<_> = self.waiting.iter().take(limit).cloned().collect();
+    pub(crate) fn oldest(&self, limit: usize) -> Option<(Waiting, u64)> {
+        let changes: Waiting = self.waiting.iter().take(limit).cloned().collect();
         let last = changes.last()?.1.position.sequence;
         let goes_on = self.waiting.get(changes.len());
         let is_split = goes_on.is_some_and(|(_, next)| next.position.sequence == last);

@@ -117,7 +117,7 @@ fn live(beginning: &Till, steps: &[Step], operation: u64, fault: Fault) -> Till 
     let mut till = beginning.on(disk, &format!("{fault:?} at {operation}"));
     till.disk.plan(operation, fault);
     if till.open_sound().is_err() {
-        if till.disk.is_stopped() {
+        if matches!(fault, Fault::Stops | Fault::Breaks(_)) {
             return till;
         }
         till.open_sound().expect("an open after a failed one");
@@ -126,6 +126,9 @@ fn live(beginning: &Till, steps: &[Step], operation: u64, fault: Fault) -> Till 
     for step in steps {
         // What the background cannot do now, it does later.
         let _ = till.step(step);
+        if !till.disk.is_stopped() {
+            till.look_meanwhile();
+        }
         left -= usize::from(till.disk.has_failed());
         if till.disk.is_stopped() || left == 0 {
             break;
@@ -197,6 +200,7 @@ fn a_failure_at_any_write_loses_nothing_and_brings_nothing_back() {
             Fault::Fails(ErrorKind::Other),
             Fault::Fails(ErrorKind::StorageFull),
             Fault::Tears,
+            Fault::Breaks([ErrorKind::Other, ErrorKind::StorageFull][(n % 2) as usize]),
         ];
         for fault in faults {
             let till = live(life, steps, n, fault);

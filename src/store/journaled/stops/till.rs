@@ -126,7 +126,8 @@ impl Till {
         assert!(report.missing.is_empty(), "damage: {report:?}");
         assert!(report.oddities.is_empty(), "damage: {report:?}");
         assert!(report.lost.is_empty() && report.restored.is_empty());
-        assert!(!report.has_unknown_losses && report.unvouched == 0);
+        assert!(!report.has_unknown_losses, "{report:?}");
+        assert_eq!(report.unvouched, 0, "{report:?}");
         self.erase_what_nobody_owns();
         Ok(report)
     }
@@ -157,6 +158,14 @@ impl Till {
         }
         self.worlds = vec![found];
         Ok(())
+    }
+
+    /// Compares what is read, after a failure too, with what was acknowledged.
+    pub(super) fn look_meanwhile(&self) {
+        if self.running.is_some() {
+            let found = self.contents().expect("reading after a failure");
+            assert!(self.worlds[0] == found, "read {}", shown(&found));
+        }
     }
 
     /// Everything that the open queue gives out.
