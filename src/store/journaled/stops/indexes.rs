@@ -7,7 +7,7 @@ use super::super::IndexFate;
 use super::*;
 
 /// One in so many operations is looked at: these indexes are on a real disk.
-const STRIDE: u64 = 17;
+const STRIDE: u64 = 23;
 
 /// What may be found in the place of the index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -121,6 +121,9 @@ impl Shelf<'_> {
                 continue;
             }
             let report = stopped.open_sound().expect("an open after a stop");
+            // An older one may know keys of which the journal has forgotten even the deletion.
+            let may_know_more = matches!(found, Found::Older | Found::Foreign | Found::Damaged);
+            assert!(may_know_more || report.unvouched == 0, "{report:?}");
             proven += u64::from(report.index == IndexFate::Proven);
             stopped.step(&Step::Put(vec![("new", 10)])).unwrap();
             stopped.step(&Step::Feed).unwrap();
@@ -138,9 +141,12 @@ impl Shelf<'_> {
 /// An index never knows more than the journal. Where it does, the journal lost something, and that
 /// is said, unless it is the index of another queue altogether.
 fn look_at_newer(mut till: Till) {
+    let worlds = till.worlds.clone();
     let report = till.open_unsound().expect("an open with damage");
-    let is_told = !report.missing.is_empty();
-    assert!(is_told || report.index != IndexFate::Proven, "{report:?}");
+    // Towards the end of a life, it may know nothing more after all.
+    let is_sound = report.index == IndexFate::Proven && worlds.contains(&till.worlds[0]);
+    let is_told = !report.missing.is_empty() || matches!(report.index, IndexFate::Rebuilt(_));
+    assert!(is_sound || is_told, "{report:?}");
     till.step(&Step::Put(vec![("new", 10)])).unwrap();
     let told = till.contents().unwrap();
     let mut second = till.kill();
