@@ -26,6 +26,8 @@ const SECTOR: usize = 512;
 pub(crate) enum Fault {
     /// The operation fails, and nothing of it is done.
     Fails(io::ErrorKind),
+    /// So does every later one.
+    Breaks(io::ErrorKind),
     /// Some of the sectors are written, and then the operation fails.
     Tears,
     /// The operation is the last one. Of a sync nothing is done.
@@ -226,8 +228,9 @@ impl State {
         self.check_running()?;
         self.operations += 1;
         match self.fault {
+            Some((at, Fault::Breaks(kind))) if at <= self.operations => Err(kind.into()),
             Some((at, fault)) if at == self.operations => match fault {
-                Fault::Fails(kind) => Err(kind.into()),
+                Fault::Fails(kind) | Fault::Breaks(kind) => Err(kind.into()),
                 Fault::Tears => Ok(Verdict::Tear),
                 Fault::Stops => {
                     self.is_stopped = true;

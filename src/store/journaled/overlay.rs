@@ -58,7 +58,7 @@ impl Overlay {
 
     /// The oldest changes, at most `limit` of them, and the last sequence that they complete.
     pub(crate) fn oldest(&self, limit: usize) -> Option<(Vec<Waiting>, u64)> {
-        let changes: Vec<_> = self.waiting.iter().take(limit).cloned().collect();
+        let changes: Vec<Waiting> = self.waiting.iter().take(limit).cloned().collect();
         let last = changes.last()?.1.position.sequence;
         let goes_on = self.waiting.get(changes.len());
         let is_split = goes_on.is_some_and(|(_, next)| next.position.sequence == last);

@@ -23,7 +23,6 @@ use super::Shared;
 use super::feeder::Feeder;
 
 const APPLIED_AT_ONCE: usize = 256;
-const MENDED_AT_ONCE: usize = 16;
 
 /// What an open found.
 #[derive(Debug, Default)]
@@ -424,8 +423,9 @@ fn replay(
 impl Shared {
     /// Commits what damage makes necessary, and moves the damaged segments out of the way.
     pub(super) fn mend(&self, mending: Mending, feeder: &mut Feeder) -> Result<(), StoreError> {
-        for some in mending.changes.chunks(MENDED_AT_ONCE) {
-            self.commit(some)?;
+        // One at a time: together they may be longer than a segment.
+        for change in mending.changes.chunks(1) {
+            self.commit(change)?;
         }
         if mending.is_needed {
             feeder.retire_all()?;
