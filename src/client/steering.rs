@@ -4,7 +4,8 @@ use super::{Client, Core, DecisionError, OpenError, recovery};
 use crate::api::{Credentials, Trouble};
 use crate::model::AdviceId;
 use crate::saf::ledger::Note;
-use crate::saf::{LinkState, Suspension};
+use crate::saf::{LedgerError, LinkState, Suspension};
+use crate::store::StoreError;
 
 /// How the delivery of advices goes. Everything is well where [`is_well`](Health::is_well) says so.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,6 +69,7 @@ impl Client {
     /// upstream is down.
     pub fn deliver_now(&self) {
         self.core.link.hurry();
+        self.core.control.hurry();
         self.core.schedule.hurry();
     }
 
@@ -109,8 +111,14 @@ impl Client {
 impl Core {
     /// The suspension of an earlier process stands until somebody ends it.
     pub(super) fn take_up_suspension(&self) -> Result<(), OpenError> {
-        let note = self.ledger.note(Note::Suspension);
-        let note = note.map_err(recovery::unreadable)?;
+        let note = match self.ledger.note(Note::Suspension) {
+            // What is still refused suspends the delivery again.
+            Err(LedgerError::Store(StoreError::Damaged { reason })) => {
+                tracing::error!(%reason, "why delivery was suspended is not known any more");
+                None
+            }
+            note => note.map_err(recovery::unreadable)?,
+        };
         let suspension = note.and_then(|note| serde_json::from_slice::<Suspension>(&note).ok());
         if let Some(suspension) = suspension {
             tracing::error!(status = suspension.status, error_type = ?suspension.error_type, "delivery is suspended");
