@@ -63,6 +63,13 @@ fn table() -> Vec<(Fault, End)> {
         (Fault::LoseAnswer, E::ArrivedEarlier),
         (Fault::ProcessAndHang, E::ArrivedEarlier),
         (Fault::ProcessTwice(Copy::First), E::Taken(1)),
+        // The answer to the second copy is all that the till ever hears.
+        (Fault::ProcessTwice(Copy::Second), E::Rejected),
+        (Fault::ProcessLate(LATE / 8), E::ArrivedEarlier),
+        (Fault::CloseDuring, E::ArrivedEarlier),
+        (Fault::WrongId, E::ArrivedEarlier),
+        (Fault::HugeBody(100_000), E::Taken(1)),
+        (Fault::HugeBody(2_000_000), E::ArrivedEarlier),
         (Fault::Garbage, E::ArrivedEarlier),
         (own(400, "FORMAT_ERROR"), E::Rejected),
         (own(400, "TRANSACTION_DECLINED"), E::Rejected),
@@ -139,7 +146,8 @@ async fn check(operation: Operation, fault: Fault, expected: End) {
     assert_eq!(advice.attempts as usize, received, "{what}");
     assert_eq!(tally.distinct_bodies(), 1, "{what}");
     let is_made_up = matches!(fault, Fault::Answer(_)) && expected == End::Taken(1);
-    let is_taken = !is_made_up && !matches!(expected, End::Rejected | End::NotOffered);
+    let is_refused = matches!(expected, End::Rejected | End::NotOffered);
+    let is_taken = !is_made_up && !is_refused || matches!(fault, Fault::ProcessTwice(_));
     assert_eq!(tally.accepted(), usize::from(is_taken), "{what}");
     let inferred = shop.till.advices().inferred().unwrap().len();
     assert_eq!(
