@@ -255,3 +255,17 @@ async fn credentials_of_another_user_are_refused_and_another_password_frees_what
     assert_ne!(shop.till.transaction(id).unwrap(), None);
     assert!(shop.till.advices().rejected().unwrap().is_empty());
 }
+
+#[cfg(feature = "rustls")]
+#[tokio::test]
+async fn a_failed_handshake_is_told_as_such() {
+    let upstream = Simulator::start().await.unwrap();
+    let queue = tempfile::tempdir().unwrap();
+    let https = upstream.base_url().replace("http:", "https:");
+    let till = till(&https, queue.path()).open().await.unwrap();
+    let outcome = till.create_order(order()).await.unwrap();
+    assert!(matches!(outcome, OrderOutcome::NotSent(_)), "{outcome:?}");
+    assert_eq!(till.health().trouble, Some(Trouble::Tls));
+    // What a till tries on its own account closes no way.
+    assert_eq!(till.health().link, LinkState::Up);
+}

@@ -233,10 +233,11 @@ impl Delivery {
             scheduled,
             next: Next::Again(self.policy.max),
         };
+        let hurries = self.schedule.hurries();
         match self.attempt(&mut place, &transaction).await {
             Ok(next) => {
                 self.control.store_is_written();
-                place.next = next;
+                place.next = self.hurried(next, hurries);
             }
             Err(error) => {
                 tracing::error!(request_id = %scheduled.request_id, %error, "an outcome cannot be recorded");
@@ -244,6 +245,17 @@ impl Delivery {
                 self.control
                     .store_failed(&error, Access::Write, &self.policy);
             }
+        }
+    }
+
+    /// Whoever was in a hurry meanwhile, with another password perhaps, meant this advice, too.
+    fn hurried(&self, next: Next, hurries_before: usize) -> Next {
+        match next {
+            Next::Again(_) if self.schedule.hurries() != hurries_before => {
+                self.link.hurry();
+                Next::Again(Duration::ZERO)
+            }
+            next => next,
         }
     }
 

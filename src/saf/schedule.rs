@@ -19,7 +19,7 @@ mod ages;
 mod orders;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -56,6 +56,8 @@ pub(crate) struct Schedule {
     entries: Mutex<Entries>,
     /// Whether nothing may be sent for now.
     is_held: AtomicBool,
+    /// How often somebody was in a hurry.
+    hurries: AtomicUsize,
     /// Told whenever something may have become due, so that the worker need not poll.
     changed: Notify,
     /// How many advices are pending, for those who wait for none.
@@ -149,6 +151,7 @@ impl Schedule {
                 set_aside: HashSet::new(),
             }),
             is_held: AtomicBool::new(false),
+            hurries: AtomicUsize::new(0),
             changed: Notify::new(),
             pending: watch::Sender::new(0),
         }
@@ -307,6 +310,7 @@ impl Schedule {
 
     /// Makes everything due that is not in flight.
     pub(crate) fn hurry(&self) {
+        self.hurries.fetch_add(1, Ordering::AcqRel);
         let mut entries = self.entries();
         let now = Instant::now();
         entries.backlog_due_at = now;
@@ -318,6 +322,11 @@ impl Schedule {
         }
         drop(entries);
         self.changed.notify_one();
+    }
+
+    /// How often somebody was in a hurry so far.
+    pub(crate) fn hurries(&self) -> usize {
+        self.hurries.load(Ordering::Acquire)
     }
 
     /// When the next advice will be due; `None` while there is none, or all are held.

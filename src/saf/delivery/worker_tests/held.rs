@@ -145,3 +145,21 @@ async fn somebody_in_a_hurry_waits_for_no_pause() {
     shop.schedule.emptied().await;
     assert_eq!(Instant::now(), asked_at);
 }
+
+#[tokio::test(start_paused = true)]
+async fn somebody_in_a_hurry_means_what_is_in_flight_too() {
+    let pause = 300 * SECOND;
+    let mut shop = Shop::new(|number, _| match number {
+        0 => Reply::Silent,
+        _ => accept(),
+    })
+    .policy(|policy| policy.pauses(pause, pause));
+    shop.confirm().await;
+    let (_orders, _worker) = shop.open();
+    let first = shop.call().await;
+    // As `Client::replace_credentials` does, while the old password is on its way.
+    shop.link.hurry();
+    shop.schedule.hurry();
+    let second = shop.call().await;
+    assert_eq!(second.at - first.at, 60 * SECOND);
+}
