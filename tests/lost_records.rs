@@ -56,11 +56,8 @@ impl Closed {
         segments.sort();
         let newest = segments.iter().rev().find_map(|path| {
             let bytes = fs::read(path).unwrap();
-            let windows = bytes.windows(text.len());
-            let place = windows
-                .enumerate()
-                .filter(|(_, some)| *some == text.as_bytes());
-            let (place, _) = place.last()?;
+            let mut places = (0..bytes.len() - text.len()).rev();
+            let place = places.find(|place| bytes[*place..].starts_with(text.as_bytes()))?;
             Some((path, bytes, place))
         });
         let (path, mut bytes, place) = newest.unwrap();

@@ -51,7 +51,7 @@ impl Client {
             source,
         })?;
         self.check_sale::<Q>(request_id)?;
-        if core.fail_fast && core.link.is_down() {
+        if self.fails_fast(request_id).await {
             return Ok(OrderOutcome::NotSent(NotSent::held()));
         }
         let exchange = Exchange::<Q> {
@@ -62,6 +62,17 @@ impl Client {
             kind: PhantomData,
         };
         exchange.run_by_itself().await
+    }
+
+    /// Whether a request is not even tried. Down, the worker has to be looking whether it is up again,
+    /// and what became of a request that was made before is not up to the upstream.
+    async fn fails_fast(&self, request_id: RequestId) -> bool {
+        let core = &self.core;
+        let is_probed = core.schedule.len() > 0 && !core.control.is_held();
+        core.fail_fast
+            && core.link.is_down()
+            && is_probed
+            && matches!(core.ledger.look_up(request_id).await, Ok(None))
     }
 
     /// That the queue may take a request of this till.

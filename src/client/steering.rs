@@ -69,6 +69,7 @@ impl Client {
     /// upstream is down.
     pub fn deliver_now(&self) {
         self.core.link.hurry();
+        self.core.control.hurry();
         self.core.schedule.hurry();
     }
 
@@ -111,8 +112,11 @@ impl Core {
     /// The suspension of an earlier process stands until somebody ends it.
     pub(super) fn take_up_suspension(&self) -> Result<(), OpenError> {
         let note = match self.ledger.note(Note::Suspension) {
-            // If the reason for it still stands, the upstream says so again.
-            Err(LedgerError::Store(StoreError::Damaged { .. })) => None,
+            // What is still refused suspends the delivery again.
+            Err(LedgerError::Store(StoreError::Damaged { reason })) => {
+                tracing::error!(%reason, "why delivery was suspended is not known any more");
+                None
+            }
             note => note.map_err(recovery::unreadable)?,
         };
         let suspension = note.and_then(|note| serde_json::from_slice::<Suspension>(&note).ok());

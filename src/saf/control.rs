@@ -4,9 +4,13 @@ use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
 
-use super::{LedgerError, Settlement};
+use super::link::Permit;
+use super::schedule::LONGEST_DELAY;
+use super::{LedgerError, RetryPolicy, Settlement};
 use crate::api::Declined;
+use crate::api::outcome::AdviceOutcome;
 use crate::model::{ErrorType, Timestamp};
 
 /// How many equal refusals in a row are not about the advices any more.
@@ -25,12 +29,30 @@ struct State {
     suspension: Option<Suspension>,
     /// The newest refusals that were not about the advice, without another answer in between.
     refusals: VecDeque<Kind>,
-    store_error: Option<String>,
+    store: Option<StoreTrouble>,
+}
+
+/// What was tried with the queue in vain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Access {
+    Read,
+    Write,
+}
+
+/// The queue on the disk does not do what it should.
+#[derive(Debug)]
+struct StoreTrouble {
+    error: String,
+    access: Access,
+    /// How often in a row.
+    failures: u32,
+    /// When to try again.
+    due_at: Instant,
 }
 
 /// What a refusal is about, where it is not about the advice.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Kind {
+pub(crate) struct Kind {
     status: u16,
     error_type: Option<ErrorType>,
 }
@@ -89,31 +111,67 @@ impl Control {
         state.is_paused || state.is_quarantined || state.suspension.is_some()
     }
 
-    pub(crate) fn store_failed(&self, error: &LedgerError) {
-        self.state().store_error = Some(error.to_string());
+    /// Takes note that the queue failed. Returns when to try again.
+    pub(crate) fn store_failed(
+        &self,
+        error: &LedgerError,
+        access: Access,
+        policy: &RetryPolicy,
+    ) -> Instant {
+        let mut state = self.state();
+        let before = state.store.as_ref().map_or(0, |trouble| trouble.failures);
+        let failures = before.saturating_add(1);
+        let due_at = Instant::now() + policy.pause_after(failures).min(LONGEST_DELAY);
+        state.store = Some(StoreTrouble {
+            error: error.to_string(),
+            access,
+            failures,
+            due_at,
+        });
+        due_at
     }
 
-    pub(crate) fn store_works(&self) {
-        self.state().store_error = None;
+    /// The queue was read, which proves nothing about writing.
+    pub(crate) fn store_is_read(&self) {
+        self.state()
+            .store
+            .take_if(|trouble| trouble.access == Access::Read);
+    }
+
+    /// The queue was read and written.
+    pub(crate) fn store_is_written(&self) {
+        self.state().store = None;
+    }
+
+    /// Tries the queue again at once.
+    pub(crate) fn hurry(&self) {
+        if let Some(trouble) = &mut self.state().store {
+            trouble.due_at = Instant::now();
+        }
+    }
+
+    /// Whether the queue lets an advice be sent now, while so many are under way. One whose outcome
+    /// could not be recorded would have to be sent again, so one at a time finds out.
+    pub(crate) fn permit(&self, in_flight: usize) -> Permit {
+        match &self.state().store {
+            None => Permit::Granted,
+            Some(_) if in_flight > 0 => Permit::Busy,
+            Some(trouble) if trouble.due_at > Instant::now() => Permit::NotBefore(trouble.due_at),
+            Some(_) => Permit::Granted,
+        }
     }
 
     /// Why the queue cannot be read or written, if it cannot.
     pub(crate) fn store_error(&self) -> Option<String> {
-        self.state().store_error.clone()
+        let state = self.state();
+        state.store.as_ref().map(|trouble| trouble.error.clone())
     }
 
-    /// Takes note of an answer that settles an advice. Returns the suspension that it leads to.
-    pub(crate) fn follow(
-        &self,
-        settlement: Settlement,
-        refusal: Option<&Declined>,
-        now: Timestamp,
-    ) -> Option<Suspension> {
+    /// Takes note of an answer that settles an advice: of a refusal that was not about it, or of
+    /// anything else. Returns the suspension that it leads to.
+    pub(crate) fn follow(&self, refusal: Option<Kind>, now: Timestamp) -> Option<Suspension> {
         let mut state = self.state();
-        let kind = refusal
-            .filter(|_| settlement.is_refusal())
-            .and_then(Kind::of);
-        let Some(kind) = kind else {
+        let Some(kind) = refusal else {
             state.refusals.clear();
             return None;
         };
@@ -140,8 +198,21 @@ impl Control {
 }
 
 impl Kind {
-    /// `None` for a refusal that is about the advice itself.
-    fn of(refusal: &Declined) -> Option<Kind> {
+    /// `None` for what is no refusal, and for one that is about the advice itself.
+    pub(crate) fn of(settlement: Settlement, outcome: &AdviceOutcome) -> Option<Kind> {
+        match outcome {
+            _ if !settlement.is_refusal() => None,
+            AdviceOutcome::Refused(refusal) => Kind::of_refusal(refusal),
+            // A policy took a gateway's word for a refusal.
+            AdviceOutcome::Unknown(unanswered) => unanswered.status().map(|status| Kind {
+                status,
+                error_type: None,
+            }),
+            _ => None,
+        }
+    }
+
+    fn of_refusal(refusal: &Declined) -> Option<Kind> {
         use ErrorType as E;
         let error_type = refusal.error_type().cloned();
         let is_about_all = match &error_type {
@@ -156,6 +227,8 @@ impl Kind {
                     | E::TransactionNotSupported
                     | E::TransactionNotAllowedForMerchant
                     | E::InvalidMerchant
+                    // Of a policy that takes it for a refusal.
+                    | E::AuthenticationError
                     | E::Other(_)
             ),
         };

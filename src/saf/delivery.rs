@@ -16,11 +16,11 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
 use super::clock::Clock;
-use super::control::Control;
+use super::control::{Access, Control, Kind};
 use super::ledger::Note;
 use super::link::{Ear, Link, Permit};
 use super::pace::Pace;
-use super::schedule::{LONGEST_DELAY, OrderKey, OrderKeys, Scheduled};
+use super::schedule::{OrderKey, OrderKeys, Scheduled};
 use super::verdict::{Circumstances, Verdict, judge, judge_lookup};
 use super::{
     Advice, Attempt, AttemptOutcome, Event, Ledger, LedgerError, RetryPolicy, Schedule, Severity,
@@ -93,9 +93,6 @@ enum Wait {
 struct Pacing {
     pace: Pace,
     keys: OrderKeys,
-    /// How often the queue could not be read in a row, and when to try again.
-    store_failures: u32,
-    store_due_at: Option<Instant>,
 }
 
 impl Delivery {
@@ -132,8 +129,6 @@ impl Delivery {
         Pacing {
             pace: Pace::new(self.policy.rate, self.policy.parallel),
             keys: OrderKeys::default(),
-            store_failures: 0,
-            store_due_at: None,
         }
     }
 
@@ -150,25 +145,24 @@ impl Delivery {
                     in_flight.spawn(async move { delivery.send(scheduled, transaction).await });
                 }
                 Ok(None) => return self.schedule.next_due().map_or(Wait::ForNews, Wait::Until),
-                Err(error) => return self.hold_up(&error, pacing),
+                Err(error) => return self.hold_up(&error),
             }
         }
         Wait::ForNews
     }
 
     fn obstacle(&self, in_flight: usize, pacing: &Pacing) -> Option<Wait> {
-        let now = Instant::now();
         if self.control.is_held() {
             return Some(Wait::ForNews);
         }
-        match self.link.permit(in_flight) {
-            Permit::Granted => {}
-            Permit::NotBefore(at) => return Some(Wait::Until(at)),
-            Permit::Busy => return Some(Wait::ForNews),
+        for permit in [self.link.permit(in_flight), self.control.permit(in_flight)] {
+            match permit {
+                Permit::Granted => {}
+                Permit::NotBefore(at) => return Some(Wait::Until(at)),
+                Permit::Busy => return Some(Wait::ForNews),
+            }
         }
-        let due_at = pacing.store_due_at.filter(|due_at| *due_at > now);
-        let due_at = due_at.or_else(|| pacing.pace.wait_until(now));
-        due_at.map(Wait::Until)
+        pacing.pace.wait_until(Instant::now()).map(Wait::Until)
     }
 
     /// The next advice that may be sent, in flight from now on.
@@ -178,28 +172,42 @@ impl Delivery {
     ) -> Result<Option<(Scheduled, Arc<Transaction>)>, LedgerError> {
         loop {
             self.read_on().await?;
-            let Some(scheduled) = self.schedule.take_due() else {
+            let taken = match self.link.is_down() {
+                true => self.schedule.take_longest_due(),
+                false => self.schedule.take_due(),
+            };
+            let Some(scheduled) = taken else {
                 return Ok(None);
             };
-            let found = self.ledger.look_up(scheduled.request_id).await;
-            let found = found.inspect_err(|_| self.schedule.again(scheduled, Duration::ZERO));
-            let found = match found {
-                // It is listed as damaged; what it held cannot be sent.
-                Err(LedgerError::Store(StoreError::Damaged { .. })) => None,
-                found => found?,
-            };
-            self.store_works(pacing);
-            let Some(transaction) = found.filter(|one| one.pending_advice().is_some()) else {
-                self.schedule.forget(scheduled.request_id);
-                continue;
-            };
-            if self
-                .schedule
-                .may_go(scheduled, order_of(&transaction, &pacing.keys))
-            {
+            let found = self.pending(scheduled).await?;
+            self.control.store_is_read();
+            let Some(transaction) = found else { continue };
+            let order = order_of(&transaction, &pacing.keys);
+            if self.schedule.may_go(scheduled, order) {
                 return Ok(Some((scheduled, transaction)));
             }
         }
+    }
+
+    /// The transaction whose advice was taken from the schedule; `None` if that is not to be sent.
+    async fn pending(&self, scheduled: Scheduled) -> Result<Option<Arc<Transaction>>, LedgerError> {
+        let id = scheduled.request_id;
+        match self.ledger.look_up(id).await {
+            Ok(Some(transaction)) if transaction.pending_advice().is_some() => {
+                return Ok(Some(transaction));
+            }
+            Ok(Some(_)) => self.schedule.forget(id),
+            // It is listed as damaged; what it held cannot be sent.
+            Ok(None) | Err(LedgerError::Store(StoreError::Damaged { .. })) => {
+                tracing::error!(request_id = %id, "an advice is damaged, and cannot be sent");
+                self.schedule.set_aside(id);
+            }
+            Err(error) => {
+                self.schedule.again(scheduled, Duration::ZERO);
+                return Err(error);
+            }
+        }
+        Ok(None)
     }
 
     /// Lets the schedule know more of the list, where it has nothing to hand out.
@@ -213,22 +221,9 @@ impl Delivery {
     }
 
     /// The queue cannot be read: it is asked again after a while, and not in circles.
-    fn hold_up(&self, error: &LedgerError, pacing: &mut Pacing) -> Wait {
+    fn hold_up(&self, error: &LedgerError) -> Wait {
         tracing::error!(%error, "delivery is held up");
-        self.control.store_failed(error);
-        pacing.store_failures = pacing.store_failures.saturating_add(1);
-        let pause = self.policy.pause_after(pacing.store_failures);
-        let due_at = Instant::now() + pause.min(LONGEST_DELAY);
-        pacing.store_due_at = Some(due_at);
-        Wait::Until(due_at)
-    }
-
-    fn store_works(&self, pacing: &mut Pacing) {
-        if pacing.store_failures > 0 {
-            pacing.store_failures = 0;
-            pacing.store_due_at = None;
-            self.control.store_works();
-        }
+        Wait::Until(self.control.store_failed(error, Access::Read, &self.policy))
     }
 
     /// Sends one advice once, records what came of it, and schedules what follows.
@@ -238,15 +233,29 @@ impl Delivery {
             scheduled,
             next: Next::Again(self.policy.max),
         };
+        let hurries = self.schedule.hurries();
         match self.attempt(&mut place, &transaction).await {
             Ok(next) => {
-                self.control.store_works();
-                place.next = next;
+                self.control.store_is_written();
+                place.next = self.hurried(next, hurries);
             }
             Err(error) => {
                 tracing::error!(request_id = %scheduled.request_id, %error, "an outcome cannot be recorded");
-                self.control.store_failed(&error);
+                // Whatever else is sent could not be recorded either.
+                self.control
+                    .store_failed(&error, Access::Write, &self.policy);
             }
+        }
+    }
+
+    /// Whoever was in a hurry meanwhile, with another password perhaps, meant this advice, too.
+    fn hurried(&self, next: Next, hurries_before: usize) -> Next {
+        match next {
+            Next::Again(_) if self.schedule.hurries() != hurries_before => {
+                self.link.hurry();
+                Next::Again(Duration::ZERO)
+            }
+            next => next,
         }
     }
 
@@ -306,11 +315,8 @@ impl Delivery {
         let Verdict::Settle(settlement) = verdict else {
             return Ok(verdict);
         };
-        let refusal = match outcome {
-            AdviceOutcome::Refused(refusal) => Some(refusal),
-            _ => None,
-        };
-        let Some(suspension) = self.control.follow(settlement, refusal, self.clock.now()) else {
+        let refusal = Kind::of(settlement, outcome);
+        let Some(suspension) = self.control.follow(refusal, self.clock.now()) else {
             return Ok(verdict);
         };
         tracing::error!(status = suspension.status, error_type = ?suspension.error_type,

@@ -210,7 +210,10 @@ impl AdviceRecord {
     /// Whether it is still to be sent.
     #[must_use]
     pub fn is_pending(&self) -> bool {
-        matches!(self.state, AdviceState::InFlight | AdviceState::Waiting(_))
+        matches!(
+            self.state,
+            AdviceState::InFlight | AdviceState::Waiting(_) | AdviceState::Held
+        )
     }
 
     /// How much it matters that it is where it is.

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::schedule::LONGEST_DELAY;
+
 /// A bucket of permits that fills up with time.
 #[derive(Debug)]
 pub(crate) struct Pace {
@@ -16,8 +18,8 @@ pub(crate) struct Pace {
 
 impl Pace {
     pub(crate) fn new(per_second: f64, at_once: usize) -> Pace {
-        // A pace beyond what a clock can tell is none.
-        let interval = Duration::try_from_secs_f64(1.0 / per_second).unwrap_or(Duration::MAX);
+        let interval = Duration::try_from_secs_f64(1.0 / per_second).unwrap_or(LONGEST_DELAY);
+        let interval = interval.min(LONGEST_DELAY);
         let burst = u32::try_from(at_once.saturating_sub(1)).unwrap_or(u32::MAX);
         Pace {
             interval,
@@ -28,8 +30,10 @@ impl Pace {
 
     /// When the next sending may begin, if that is not now.
     pub(crate) fn wait_until(&self, now: Instant) -> Option<Instant> {
-        let at = self.next_at.checked_sub(self.slack)?;
-        (at > now).then_some(at)
+        // Not the slack before the next permit: there may be no such time on the clock.
+        let ahead = now.checked_add(self.slack)?;
+        let wait = self.next_at.checked_duration_since(ahead)?;
+        (!wait.is_zero()).then(|| now + wait)
     }
 
     /// Takes a permit.
@@ -68,7 +72,11 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_pace_beyond_any_clock_is_kept_all_the_same() {
         let mut slow = Pace::new(f64::MIN_POSITIVE, 4);
-        slow.take(Instant::now());
+        for _ in 0..4 {
+            assert_eq!(slow.wait_until(Instant::now()), None);
+            slow.take(Instant::now());
+        }
+        assert!(slow.wait_until(Instant::now()).is_some());
         let mut fast = Pace::new(f64::INFINITY, 4);
         for _ in 0..1_000 {
             assert_eq!(fast.wait_until(Instant::now()), None);

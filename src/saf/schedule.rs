@@ -18,8 +18,8 @@
 mod ages;
 mod orders;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -56,6 +56,8 @@ pub(crate) struct Schedule {
     entries: Mutex<Entries>,
     /// Whether nothing may be sent for now.
     is_held: AtomicBool,
+    /// How often somebody was in a hurry.
+    hurries: AtomicUsize,
     /// Told whenever something may have become due, so that the worker need not poll.
     changed: Notify,
     /// How many advices are pending, for those who wait for none.
@@ -104,6 +106,8 @@ struct Entries {
     /// When what was pending then may be sent.
     backlog_due_at: Instant,
     ages: Ages,
+    /// On the list, and not pending: their records are damaged.
+    set_aside: HashSet<RequestId>,
 }
 
 #[derive(Debug)]
@@ -144,8 +148,10 @@ impl Schedule {
                 opened_before: 0,
                 backlog_due_at: now,
                 ages: Ages::new(now),
+                set_aside: HashSet::new(),
             }),
             is_held: AtomicBool::new(false),
+            hurries: AtomicUsize::new(0),
             changed: Notify::new(),
             pending: watch::Sender::new(0),
         }
@@ -236,17 +242,26 @@ impl Schedule {
 
     /// Hands out the oldest advice that is due, which is in flight from then on.
     pub(crate) fn take_due(&self) -> Option<Scheduled> {
+        self.take(|entries| entries.due.first_key_value().map(|(number, _)| *number))
+    }
+
+    /// Hands out the advice that has been due for longest. One that nobody ever answers is not the
+    /// next one again, however old it is.
+    pub(crate) fn take_longest_due(&self) -> Option<Scheduled> {
+        self.take(Entries::longest_due)
+    }
+
+    fn take(&self, choose: impl FnOnce(&Entries) -> Option<u64>) -> Option<Scheduled> {
         if self.is_held() {
             return None;
         }
         let mut entries = self.entries();
         entries.promote(Instant::now());
-        let (number, request_id) = entries.due.first_key_value().map(|(n, id)| (*n, *id))?;
-        let oldest = entries.numbers.first_key_value().map(|(oldest, _)| *oldest);
-        if self.discipline == Discipline::InOrder && oldest != Some(number) {
-            return None;
-        }
-        entries.due.remove(&number);
+        let number = match self.discipline {
+            Discipline::OldestFirst => choose(&entries)?,
+            Discipline::InOrder => *entries.numbers.first_key_value()?.0,
+        };
+        let request_id = entries.due.remove(&number)?;
         let entry = entries.all.get_mut(&request_id)?;
         entry.due_at = None;
         Some(entry.scheduled)
@@ -281,8 +296,21 @@ impl Schedule {
         self.entries().remove(request_id);
     }
 
+    /// Gives up an advice whose record is damaged: it stays on the list, and is pending no more.
+    pub(crate) fn set_aside(&self, request_id: RequestId) {
+        let mut entries = self.entries();
+        entries.remove(request_id);
+        if !entries.set_aside.insert(request_id) {
+            return;
+        }
+        drop(entries);
+        self.pending
+            .send_modify(|pending| *pending = pending.saturating_sub(1));
+    }
+
     /// Makes everything due that is not in flight.
     pub(crate) fn hurry(&self) {
+        self.hurries.fetch_add(1, Ordering::AcqRel);
         let mut entries = self.entries();
         let now = Instant::now();
         entries.backlog_due_at = now;
@@ -294,6 +322,11 @@ impl Schedule {
         }
         drop(entries);
         self.changed.notify_one();
+    }
+
+    /// How often somebody was in a hurry so far.
+    pub(crate) fn hurries(&self) -> usize {
+        self.hurries.load(Ordering::Acquire)
     }
 
     /// When the next advice will be due; `None` while there is none, or all are held.
@@ -356,6 +389,12 @@ impl Schedule {
             .await;
     }
 
+    /// How many advices the window holds.
+    #[cfg(test)]
+    pub(super) fn window(&self) -> usize {
+        self.entries().all.len()
+    }
+
     /// Has the worker look again.
     pub(crate) fn nudge(&self) {
         self.changed.notify_one();
@@ -392,7 +431,7 @@ impl Entries {
     }
 
     fn take_in(&mut self, number: u64, request_id: RequestId) {
-        if self.all.contains_key(&request_id) {
+        if self.all.contains_key(&request_id) || self.set_aside.contains(&request_id) {
             return;
         }
         let now = Instant::now();
@@ -424,6 +463,13 @@ impl Entries {
             self.waiting.remove(&first);
             self.due.insert(number, request_id);
         }
+    }
+
+    fn longest_due(&self) -> Option<u64> {
+        let due_at = |id| self.all.get(id).and_then(|entry| entry.due_at);
+        let due = self.due.iter();
+        let longest = due.min_by_key(|(number, id)| (due_at(id), **number));
+        longest.map(|(number, _)| *number)
     }
 
     fn make_due(&mut self, number: u64, id: RequestId, now: Instant) {

@@ -1,6 +1,11 @@
 //! The worker against an upstream of this file, on a clock that moves only when nobody works.
 
+mod backlog;
+mod breaker;
+mod held;
+mod order;
 mod stopping;
+mod store;
 mod waking;
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -15,8 +20,8 @@ use crate::api::{Answer, BodyEnd, Credentials, Exchange, InDoubt, NoAnswer};
 use crate::model::{RequestId, ReversalReason, Timestamp};
 use crate::saf::ledger::Insistence;
 use crate::saf::retry_policy::RETRY_AFTER_LIMIT;
-use crate::saf::sample::{approved_anew, draft, sent};
-use crate::saf::{Settlement, State};
+use crate::saf::sample::{approved, approved_anew, draft, not_sent, sent};
+use crate::saf::{Discipline, Settlement, State};
 use crate::store::{Batch, Entry, MemoryStore, Store, StoreError};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -28,6 +33,10 @@ enum Reply {
     /// Answers when told, with a 202.
     WhenTold(Arc<Notify>),
     AfterSecond,
+    /// Takes no connection.
+    Closed,
+    /// Takes the message, and says nothing for a minute.
+    Silent,
     Never,
     Panic,
 }
@@ -89,6 +98,11 @@ impl Reply {
             Reply::Answer(answer) => return Ok(answer),
             Reply::WhenTold(told) => told.notified().await,
             Reply::AfterSecond => tokio::time::sleep(SECOND).await,
+            Reply::Closed => return Err(NoAnswer::NotSent(not_sent())),
+            Reply::Silent => {
+                tokio::time::sleep(60 * SECOND).await;
+                return Err(NoAnswer::TimedOut);
+            }
             Reply::Never => std::future::pending().await,
             // As a panic, but without a word on the terminal.
             Reply::Panic => std::panic::resume_unwind(Box::new("the transport panicked")),
@@ -221,7 +235,15 @@ impl Shop {
         store: Arc<MoodyStore>,
         script: impl Fn(usize, &Call) -> Reply + Send + Sync + 'static,
     ) -> Shop {
-        let schedule = Arc::<Schedule>::default();
+        Shop::with(store, Discipline::OldestFirst, script)
+    }
+
+    fn with(
+        store: Arc<MoodyStore>,
+        discipline: Discipline,
+        script: impl Fn(usize, &Call) -> Reply + Send + Sync + 'static,
+    ) -> Shop {
+        let schedule = Arc::new(Schedule::new(discipline));
         let shared = Arc::clone(&store) as Arc<dyn Store>;
         let ledger = Ledger::start(shared, Arc::clone(&schedule)).unwrap();
         let (sender, seen) = mpsc::unbounded_channel();
@@ -278,22 +300,26 @@ impl Shop {
     }
 
     async fn begin(&self) -> RequestId {
-        let transaction = sent(Operation::CreateOrder);
-        let id = transaction.request_id;
-        self.ledger
-            .begin(transaction, Insistence::Wait)
-            .await
-            .unwrap();
-        id
+        begin(&self.ledger).await
     }
 
     /// An order that was confirmed.
     async fn confirm(&self) -> RequestId {
-        let id = self.begin().await;
-        self.ledger.apply(id, approved_anew()).await.unwrap();
-        let event = Event::Confirm(draft(), None);
-        self.ledger.apply(id, event).await.unwrap();
-        id
+        confirm(&self.ledger, approved_anew()).await
+    }
+
+    /// So many orders that were confirmed.
+    async fn confirm_many(&self, count: usize) {
+        let mut tills = JoinSet::new();
+        for till in 0..64 {
+            let ledger = Arc::clone(&self.ledger);
+            tills.spawn(async move {
+                for _ in (till..count).step_by(64) {
+                    confirm(&ledger, approved_anew()).await;
+                }
+            });
+        }
+        tills.join_all().await;
     }
 
     /// The advice of `id`, as it is stored.
@@ -325,6 +351,34 @@ impl Shop {
         }
         panic!("it never came to that");
     }
+
+    /// Returns once `what` holds, however long that takes by the clock.
+    async fn until_later(&self, what: impl Fn(&Shop) -> bool) {
+        for _ in 0..10_000 {
+            settle_down().await;
+            if what(self) {
+                return;
+            }
+            tokio::time::sleep(SECOND / 10).await;
+        }
+        panic!("it never came to that");
+    }
+}
+
+async fn begin(ledger: &Ledger) -> RequestId {
+    let transaction = sent(Operation::CreateOrder);
+    let id = transaction.request_id;
+    let begun = ledger.begin(transaction, Insistence::Wait).await;
+    begun.unwrap();
+    id
+}
+
+async fn confirm(ledger: &Ledger, approved: Event) -> RequestId {
+    let id = begin(ledger).await;
+    ledger.apply(id, approved).await.unwrap();
+    let event = Event::Confirm(draft(), None);
+    ledger.apply(id, event).await.unwrap();
+    id
 }
 
 /// Lets every task do what it can do without the clock.
@@ -423,46 +477,6 @@ async fn an_upstream_that_asks_to_be_left_alone_is_up_to_an_hour() {
         let paused = pause_after_being_asked_for(endless).await;
         assert_eq!(paused, RETRY_AFTER_LIMIT);
     }
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_queue_that_cannot_be_read_pauses_the_delivery_and_does_not_end_it() {
-    let earlier = Shop::new(|_, _| accept());
-    let id = earlier.confirm().await;
-    let shop = Shop::with_store(Arc::clone(&earlier.store), |_, _| accept());
-    shop.store.reads_fail.store(true, Ordering::SeqCst);
-    let started_at = Instant::now();
-    let (_orders, _worker) = shop.open();
-    tokio::time::sleep(100 * SECOND).await;
-    assert_eq!(shop.calls(), 0);
-    let reads = shop.store.failed_reads.load(Ordering::SeqCst);
-    assert!(
-        (2..=8).contains(&reads),
-        "a failing queue is not hammered: {reads}"
-    );
-    assert!(shop.control.store_error().is_some());
-    shop.store.reads_fail.store(false, Ordering::SeqCst);
-    shop.schedule.emptied().await;
-    // Half a second for a backlog, then pauses of 1, 2, 4 … 64 seconds.
-    let waited = Instant::now() - started_at;
-    assert_eq!(waited, SECOND / 2 + 127 * SECOND);
-    assert_eq!(shop.settlement(id), Some(Settlement::Accepted));
-    assert_eq!(shop.control.store_error(), None);
-}
-
-#[tokio::test(start_paused = true)]
-async fn an_outcome_that_cannot_be_written_leads_to_a_repeat_of_the_same_bytes() {
-    let mut shop = Shop::new(|_, _| accept());
-    let id = shop.confirm().await;
-    shop.store.commits_fail.store(true, Ordering::SeqCst);
-    let (_orders, _worker) = shop.open();
-    let first = shop.call().await;
-    for repeat in 1..=3 {
-        let seen = shop.call().await;
-        assert_eq!(seen.body, first.body);
-        assert_eq!(seen.at - first.at, shop.policy.max * repeat);
-    }
-    assert!(shop.settlement(id).is_none());
 }
 
 #[tokio::test(start_paused = true)]

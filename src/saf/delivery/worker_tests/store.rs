@@ -1,0 +1,63 @@
+//! A queue that cannot be read, or cannot be written.
+
+use super::*;
+
+#[tokio::test(start_paused = true)]
+async fn a_queue_that_cannot_be_read_pauses_the_delivery_and_does_not_end_it() {
+    let earlier = Shop::new(|_, _| accept());
+    let id = earlier.confirm().await;
+    let shop = Shop::with_store(Arc::clone(&earlier.store), |_, _| accept());
+    shop.store.reads_fail.store(true, Ordering::SeqCst);
+    let started_at = Instant::now();
+    let (_orders, _worker) = shop.open();
+    tokio::time::sleep(100 * SECOND).await;
+    assert_eq!(shop.calls(), 0);
+    let reads = shop.store.failed_reads.load(Ordering::SeqCst);
+    assert!(
+        (2..=8).contains(&reads),
+        "a failing queue is not hammered: {reads}"
+    );
+    assert!(shop.control.store_error().is_some());
+    shop.store.reads_fail.store(false, Ordering::SeqCst);
+    shop.schedule.emptied().await;
+    // Half a second for a backlog, then pauses of 1, 2, 4 … 64 seconds.
+    let waited = Instant::now() - started_at;
+    assert_eq!(waited, SECOND / 2 + 127 * SECOND);
+    assert_eq!(shop.settlement(id), Some(Settlement::Accepted));
+    assert_eq!(shop.control.store_error(), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_outcome_that_cannot_be_written_leads_to_a_repeat_of_the_same_bytes() {
+    let mut shop = Shop::new(|_, _| accept());
+    let id = shop.confirm().await;
+    shop.store.commits_fail.store(true, Ordering::SeqCst);
+    let (_orders, _worker) = shop.open();
+    let first = shop.call().await;
+    for repeat in 1..=3 {
+        let seen = shop.call().await;
+        assert_eq!(seen.body, first.body);
+        assert_eq!(seen.at - first.at, shop.policy.max * repeat);
+    }
+    assert!(shop.settlement(id).is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn while_outcomes_cannot_be_written_a_backlog_is_not_sent_in_vain() {
+    let shop = Shop::new(|_, _| accept());
+    shop.confirm_many(500).await;
+    shop.store.commits_fail.store(true, Ordering::SeqCst);
+    let (_orders, _worker) = shop.open();
+    for _ in 0..100 {
+        settle_down().await;
+        tokio::time::sleep(6 * SECOND).await;
+    }
+    // What left before anybody knew, and then one after 1, 2, 4 … seconds.
+    assert!(
+        shop.calls() <= shop.policy.parallel + 10,
+        "{}",
+        shop.calls()
+    );
+    assert!(shop.control.store_error().is_some());
+    assert_eq!(shop.schedule.len(), 500);
+}
