@@ -17,14 +17,17 @@ pub(crate) struct MemoryStore {
     vault: MemoryVault,
 }
 
+/// What somebody put away, until it is erased.
+type MemoryEntry = Option<(Owner, Vec<u8>)>;
+
 /// [`Vault`] in memory.
 #[derive(Debug, Default)]
 pub(crate) struct MemoryVault {
-    entries: Mutex<Vec<Option<(Owner, Vec<u8>)>>>,
+    entries: Mutex<Vec<MemoryEntry>>,
 }
 
 impl MemoryVault {
-    fn entries(&self) -> MutexGuard<'_, Vec<Option<(Owner, Vec<u8>)>>> {
+    fn entries(&self) -> MutexGuard<'_, Vec<MemoryEntry>> {
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
