@@ -323,6 +323,10 @@ impl Delivery {
             "the upstream refuses whatever it is sent, delivery is suspended");
         let note = serde_json::to_vec(&suspension).ok();
         self.ledger.keep_note(Note::Suspension, note).await?;
+        // Somebody may have ended it before it was written.
+        if self.control.suspension().is_none() {
+            self.ledger.keep_note(Note::Suspension, None).await?;
+        }
         Ok(Verdict::Repeat)
     }
 
