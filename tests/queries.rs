@@ -85,6 +85,27 @@ async fn a_registration_whose_first_answer_was_lost_is_not_reported_as_a_failure
 }
 
 #[tokio::test]
+async fn a_refusal_after_a_lost_answer_is_no_success_for_another_record() {
+    let shop = Shop::open().await;
+    let till = &shop.till;
+    let known = till.create_or_update_customer(customer()).await.unwrap();
+    let mut changed = customer();
+    changed.customer_profile_id = Some("0000000000".to_owned());
+    let mut other = customer();
+    let details = other.customer_details.as_mut().unwrap();
+    details.first_name = Some("Another".into());
+    for message in [changed, other] {
+        let gateway = Rule::on(Operation::CreateOrUpdateCustomer).next(1);
+        shop.upstream.inject(gateway.fault(Fault::status(503)));
+        let refused = till.create_or_update_customer(message).await.unwrap_err();
+        assert_eq!(error_type(&refused), Some(&ErrorType::CustomerCheckFailed));
+    }
+    let query = CustomerInfoQuery::builder().id_number(ID_NUMBER).build();
+    let found = till.customer_info(query).await.unwrap();
+    assert_eq!(found.customer_profile_id, known.customer_profile_id);
+}
+
+#[tokio::test]
 async fn a_failure_of_a_registration_that_was_sent_once_is_reported() {
     let shop = Shop::open().await;
     shop.till
@@ -106,8 +127,16 @@ async fn a_rate_is_exact() {
         .from_currency(Currency::ZAR)
         .to_currency("USD".parse().unwrap())
         .build();
-    let rate = shop.till.exchange_rate(query).await.unwrap();
-    assert!(rate.rate.as_str().parse::<f64>().unwrap() > 0.0);
+    let exact = "18.23450000000000000001";
+    for (before, after) in [("", ""), (r#"{"exchangeRate":"#, "}")] {
+        let body =
+            format!(r#"{before}{{"fromCurrency":"710","toCurrency":"840","rate":{exact}}}{after}"#);
+        let answer = CannedAnswer::status(200).body("application/json", body);
+        let rule = Rule::on(Operation::GetExchangeRate).next(1);
+        shop.upstream.inject(rule.fault(Fault::Answer(answer)));
+        let rate = shop.till.exchange_rate(query.clone()).await.unwrap();
+        assert_eq!(rate.rate.as_str(), exact);
+    }
 }
 
 #[tokio::test]

@@ -139,7 +139,9 @@ impl ClientBuilder {
         self
     }
 
-    /// How long a query or an update is sent again while it has no final answer; default 60 s.
+    /// How long a query or an update is sent again while it has no final answer; default 60 s. One that
+    /// is not answered at all takes a whole [`timeout`](ClientBuilder::timeout) of that: for repeats after a
+    /// hanging one, give several times as long.
     pub fn deadline(mut self, deadline: Duration) -> Self {
         self.deadline = deadline;
         self

@@ -1,11 +1,14 @@
 //! The queries and updates, one method each.
 
+use tokio::time::Instant;
+
 use super::query::{Answered, Content, Query};
 use super::{Client, QueryError};
 use crate::model::{
     AdminMessage, CustomerInfoQuery, ErrorType, ExchangeRate, ExchangeRateQuery, FeeQuoteQuery,
     FeeQuoteRequest, FeeQuoteResponse, LookupOrderQuery, LookupOrderResponse, Operation,
-    OrderHistoryQuery, OrderHistoryResponse, UpdateOrderPinRequest, UpdateOrderStatusRequest,
+    OrderHistoryQuery, OrderHistoryResponse, PersonalDetails, UpdateOrderPinRequest,
+    UpdateOrderStatusRequest,
 };
 
 /// # Queries and updates
@@ -65,8 +68,9 @@ impl Client {
     /// Registers a customer, or changes the record of one. Wire name: `createOrUpdateCustomer`.
     ///
     /// A repeat of a registration whose first answer was lost is refused with
-    /// `CUSTOMER_CHECK_FAILED`, as the customer exists by then. The customer is therefore looked up
-    /// before such a failure is reported.
+    /// `CUSTOMER_CHECK_FAILED`, as the customer exists by then. Before such a failure is reported, the
+    /// customer is therefore looked up, within the same deadline. What is found counts as the answer
+    /// if it is what was to be registered, to the last detail.
     ///
     /// # Errors
     /// [`QueryError::Failed`] with `CUSTOMER_CHECK_FAILED` where the identity number belongs to
@@ -75,14 +79,21 @@ impl Client {
         &self,
         message: AdminMessage,
     ) -> Result<AdminMessage, QueryError> {
-        let query = customer_of(&message);
+        let began_at = Instant::now();
+        let registration = Registration::of(&message);
         let Answered {
             result,
             possibly_repeated,
         } = self.ask_noting_repeats(message).await;
-        match (result, query) {
-            (Err(error), Some(query)) if possibly_repeated && is_customer_check(&error) => {
-                self.customer_info(query).await.map_err(|_| error)
+        match (result, registration) {
+            (Err(error), Some(registration)) if possibly_repeated && is_customer_check(&error) => {
+                let time_left = self.deadline.saturating_sub(began_at.elapsed());
+                let in_time = self.with_deadline(time_left);
+                let found = in_time.customer_info(registration.query).await;
+                let is_it = |found: &AdminMessage| {
+                    found.customer_details.as_ref() == Some(&registration.details)
+                };
+                found.ok().filter(is_it).ok_or(error)
             }
             (result, _) => result,
         }
@@ -139,9 +150,25 @@ fn is_customer_check(error: &QueryError) -> bool {
     }
 }
 
-/// The query for the customer that `message` is about, where it names an identity number.
-fn customer_of(message: &AdminMessage) -> Option<CustomerInfoQuery> {
-    let details = message.customer_details.as_ref()?;
+/// A customer who is to be registered, with the query that would find the record.
+struct Registration {
+    details: PersonalDetails,
+    query: CustomerInfoQuery,
+}
+
+impl Registration {
+    /// `None` where `message` changes a record, or names no identity number.
+    fn of(message: &AdminMessage) -> Option<Registration> {
+        if message.customer_profile_id.is_some() {
+            return None;
+        }
+        let details = message.customer_details.clone()?;
+        let query = customer_of(message, &details)?;
+        Some(Registration { details, query })
+    }
+}
+
+fn customer_of(message: &AdminMessage, details: &PersonalDetails) -> Option<CustomerInfoQuery> {
     let query = CustomerInfoQuery::builder()
         .id_number(details.id_number.clone()?)
         .maybe_id_type(details.id_type.clone())

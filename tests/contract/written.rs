@@ -25,7 +25,7 @@ fn written(schema: &'static str, message: &(impl Serialize + Check)) -> Written 
     Written { schema, body }
 }
 
-/// The seven bodies of requests, queries and updates, and the two of advices.
+/// The seven bodies of requests, queries and updates, and the three of advices.
 fn everything() -> Vec<Written> {
     vec![
         written("MoneyTransferAuthRequest", &sale()),

@@ -94,7 +94,10 @@ impl Journal {
         if writer.has_failed {
             return Err(StoreError::Failed { path: self.path() });
         }
-        self.make_room(&mut writer, size_of(changes))?;
+        if let Err(error) = self.make_room(&mut writer, size_of(changes)) {
+            writer.has_failed = !error.nothing_was_written();
+            return Err(error);
+        }
         let Err(error) = self.write(&mut writer, changes).or_else(|error| {
             tracing::warn!(%error, "a segment of the queue cannot be written, another one is taken");
             self.write_elsewhere(&mut writer, changes)

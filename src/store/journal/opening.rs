@@ -135,7 +135,10 @@ impl Journal {
         // Whatever was the last frame is followed by one that was written when it was durable.
         journal.append(&last).map_err(OpenFailure::Store)?;
         for name in survey.retired() {
-            journal.move_to_audit(name)?;
+            // Nothing in it counts, and the next open tries again.
+            if let Err(error) = journal.move_to_audit(name) {
+                tracing::warn!(%error, %name, "a retired part of the queue cannot be moved away");
+            }
         }
         let written = {
             let writer = journal.writer();

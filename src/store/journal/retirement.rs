@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::segment::SegmentName;
 use super::survey::{self, Replayed};
-use super::{Journal, frame, refused, scan};
+use super::{Counting, Journal, Sequences, frame, refused, scan};
 use crate::store::StoreError;
 
 /// The name of a retired segment.
@@ -41,14 +41,20 @@ impl Journal {
 
     /// The oldest segment that counts, unless it is the current one, with all of its bytes.
     pub(crate) fn oldest(&self) -> Result<Option<OldSegment>, StoreError> {
-        let current = self.writer().current.name;
+        let (current, counts_from) = {
+            let writer = self.writer();
+            (writer.current.name, writer.oldest)
+        };
         let (oldest, next) = {
             let segments = self.segments();
-            let oldest = segments.values().next().map(|one| Arc::clone(&one.segment));
+            let first = |one: &Counting| one.first.map(|first| first.max(counts_from));
+            let oldest = segments.values().next();
+            let oldest = oldest.map(|one| (Arc::clone(&one.segment), first(one)));
             // One that cannot be read from its beginning begins where it can be.
             (oldest, segments.values().skip(1).find_map(|one| one.first))
         };
-        let Some(segment) = oldest.filter(|oldest| oldest.name != current) else {
+        let oldest = oldest.filter(|(segment, _)| segment.name != current);
+        let Some((segment, first)) = oldest else {
             return Ok(None);
         };
         let (bytes, _) = survey::read_file(&*segment.file)
@@ -56,6 +62,8 @@ impl Journal {
         Ok(Some(OldSegment {
             name: segment.name,
             bytes,
+            counts_from,
+            first,
             next,
         }))
     }
@@ -127,6 +135,10 @@ impl Journal {
 pub(crate) struct OldSegment {
     name: SegmentName,
     bytes: Vec<u8>,
+    /// The first sequence that counts.
+    counts_from: u64,
+    /// The sequence of its first frame that counts, where that could be read.
+    first: Option<u64>,
     /// The first sequence that counts without it.
     next: Option<u64>,
 }
@@ -139,15 +151,36 @@ impl OldSegment {
     /// Reads every change that is still to be read, damaged ones apart.
     ///
     /// From the sequence on with which the next segment begins, everything stands there: what this
-    /// one has of it was torn, or was written again after a failed sync or at an open.
+    /// one has of it was torn, or was written again after a failed sync or at an open. What does not
+    /// count any more was carried forward before the power went, and the segment stayed.
     pub(crate) fn changes(&self, mut visit: impl FnMut(Replayed<'_>)) {
-        scan::scan(self.name, &self.bytes, |found| match found {
-            scan::Found::Frame(frame)
-                if self.next.is_none_or(|next| frame.header.sequence < next) =>
-            {
+        self.frames(|frame| {
+            let sequence = frame.header.sequence;
+            let is_later = self.next.is_some_and(|next| next <= sequence);
+            if sequence >= self.counts_from && !is_later {
                 survey::visit_changes(self.name, &frame, &mut visit);
             }
-            _ => {}
+        });
+    }
+
+    /// Whether everything that counts in it can still be read as it was written.
+    pub(crate) fn is_whole(&self) -> bool {
+        let mut whole = Sequences::default();
+        self.frames(|frame| {
+            if frame.is_whole() {
+                whole.insert(frame.header.sequence);
+            }
+        });
+        let last = self.next.map_or(whole.last(), |next| next - 1);
+        let first = self.first.unwrap_or(u64::MAX);
+        whole.missing_between(first, last).is_empty()
+    }
+
+    fn frames(&self, mut visit: impl FnMut(scan::FoundFrame<'_>)) {
+        scan::scan(self.name, &self.bytes, |found| {
+            if let scan::Found::Frame(frame) = found {
+                visit(frame);
+            }
         });
     }
 }

@@ -1,1 +1,89 @@
+//! A journal on a disk in memory, beside what the stops at every write show of it.
 
+use std::path::Path;
+use std::time::Duration;
+
+use super::*;
+use crate::store::simulated_disk::{Fault, SimulatedDisk};
+
+const QUEUE: &str = "/queue";
+
+/// Small enough to be filled by a few frames.
+const SEGMENT: u32 = 8 * SECTOR as u32;
+
+fn journal(disk: &SimulatedDisk) -> Journal {
+    let settings = JournalSettings {
+        disk: Arc::new(disk.clone()),
+        directory: QUEUE.into(),
+        segment_bytes: SEGMENT,
+        uptime: Arc::new(|| Duration::ZERO),
+    };
+    let mut survey = settings.survey().unwrap();
+    Journal::open(settings, &mut survey).unwrap()
+}
+
+fn put(value: &[u8]) -> [Change; 1] {
+    [Change::Put {
+        key: b"key".to_vec(),
+        value: value.to_vec(),
+    }]
+}
+
+/// How many more frames lead into the next segment.
+fn fill(journal: &Journal) -> usize {
+    let segment = journal.current_segment();
+    let mut count = 0;
+    while journal.current_segment() == segment {
+        journal.append(&put(b"filled")).unwrap();
+        count += 1;
+    }
+    count
+}
+
+#[test]
+fn a_segment_that_rots_while_the_journal_is_open_is_not_whole() {
+    let disk = SimulatedDisk::new(Path::new(QUEUE), 1);
+    let journal = journal(&disk);
+    journal.append(&put(b"the only copy of it")).unwrap();
+    fill(&journal);
+    assert!(journal.oldest().unwrap().unwrap().is_whole());
+    let directory = Path::new(QUEUE).join("journal");
+    for name in disk.names(&directory).unwrap() {
+        let file = disk.open(&directory.join(name)).unwrap();
+        let mut bytes = vec![0; file.length().unwrap() as usize];
+        file.read_at(&mut bytes, 0).unwrap();
+        let found = bytes.windows(8).position(|some| some == b"the only");
+        if let Some(offset) = found {
+            file.write_at(b"T", offset as u64).unwrap();
+        }
+    }
+    assert!(!journal.oldest().unwrap().unwrap().is_whole());
+}
+
+#[test]
+fn a_journal_that_cannot_be_extended_takes_nothing_more() {
+    let fits = fill(&journal(&SimulatedDisk::new(Path::new(QUEUE), 1))) - 1;
+    let disk = SimulatedDisk::new(Path::new(QUEUE), 1);
+    let journal = journal(&disk);
+    for _ in 0..fits {
+        journal.append(&put(b"filled")).unwrap();
+    }
+    disk.plan(1, Fault::Fails(io::ErrorKind::Other));
+    let refused = journal.append(&put(b"filled")).unwrap_err();
+    assert!(!refused.nothing_was_written(), "{refused}");
+    let later = journal.append(&put(b"filled"));
+    assert!(matches!(later, Err(StoreError::Failed { .. })), "{later:?}");
+}
+
+#[test]
+fn a_journal_without_room_to_grow_takes_more_when_there_is_some() {
+    let disk = SimulatedDisk::new(Path::new(QUEUE), 1);
+    let journal = journal(&disk);
+    for _ in 0..fill(&journal) - 1 {
+        journal.append(&put(b"filled")).unwrap();
+    }
+    disk.plan(1, Fault::Fails(io::ErrorKind::StorageFull));
+    let refused = journal.append(&put(b"filled")).unwrap_err();
+    assert!(refused.nothing_was_written(), "{refused}");
+    journal.append(&put(b"filled")).unwrap();
+}

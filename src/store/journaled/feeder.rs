@@ -4,6 +4,8 @@
 //! 2. A segment is retired when each of its changes was either copied to the head of the journal, or
 //!    is superseded by a newer one *that stands undamaged in the journal*. The index only says where
 //!    to look.
+//! 3. A segment in which damage is found while the store is open stays: the next open reports it, and
+//!    restores what can be restored.
 
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
@@ -186,6 +188,11 @@ impl Feeder {
             return Ok(());
         };
         match shared.journal.oldest()? {
+            Some(old) if old.number() < round.until && !old.is_whole() => {
+                return Err(StoreError::Damaged {
+                    reason: "an old segment cannot be read whole any more".to_owned(),
+                });
+            }
             Some(old) if old.number() < round.until => {
                 round.copied_bytes += retire(&shared, old, self.applied)?;
                 // The next one with the next round of work.
