@@ -70,7 +70,9 @@ type Segments = BTreeMap<u64, Counting>;
 /// A segment that counts.
 struct Counting {
     segment: Arc<Segment>,
-    /// The sequence of its first frame, where that can be read.
+    /// The sequence of the first frame of which anything can be read.
+    begins: Option<u64>,
+    /// The sequence of the first frame that is whole.
     first: Option<u64>,
 }
 
@@ -159,6 +161,7 @@ impl Journal {
         if is_first {
             let counting = Counting {
                 segment: Arc::clone(&segment),
+                begins: Some(writer.next_sequence),
                 first: Some(writer.next_sequence),
             };
             self.segments_mut().insert(segment.name.number, counting);

@@ -225,6 +225,7 @@ fn durable_segments(disk: &dyn Disk, directory: &Path, survey: &Survey) -> io::R
         file.sync()?;
         let counting = Counting {
             segment: Arc::new(Segment { name, file }),
+            begins: used.begins,
             first: used.ends.map(|(first, _)| first),
         };
         segments.insert(name.number, counting);

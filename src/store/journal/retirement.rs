@@ -45,13 +45,14 @@ impl Journal {
             let writer = self.writer();
             (writer.current.name, writer.oldest)
         };
-        let (oldest, next) = {
+        let (oldest, next, next_begins) = {
             let segments = self.segments();
             let first = |one: &Counting| one.first.map(|first| first.max(counts_from));
             let oldest = segments.values().next();
             let oldest = oldest.map(|one| (Arc::clone(&one.segment), first(one)));
-            // One that cannot be read from its beginning begins where it can be.
-            (oldest, segments.values().skip(1).find_map(|one| one.first))
+            let mut later = segments.values().skip(1);
+            let next_begins = later.clone().find_map(|one| one.begins);
+            (oldest, later.find_map(|one| one.first), next_begins)
         };
         let oldest = oldest.filter(|(segment, _)| segment.name != current);
         let Some((segment, first)) = oldest else {
@@ -65,6 +66,7 @@ impl Journal {
             counts_from,
             first,
             next,
+            next_begins,
         }))
     }
 
@@ -72,7 +74,7 @@ impl Journal {
     pub(crate) fn retire(&self, old: OldSegment) -> Result<(), StoreError> {
         {
             let mut writer = self.writer();
-            let next = old.next.unwrap_or(writer.next_sequence);
+            let next = old.next_begins.unwrap_or(writer.next_sequence);
             writer.oldest = writer.oldest.max(next);
         }
         self.append(&[])?;
@@ -139,8 +141,10 @@ pub(crate) struct OldSegment {
     counts_from: u64,
     /// The sequence of its first frame that counts, where that could be read.
     first: Option<u64>,
-    /// The first sequence that counts without it.
+    /// The first sequence that stands whole in a later segment, as do all behind it.
     next: Option<u64>,
+    /// The first sequence of which a later segment has anything: of a damaged frame, what is left.
+    next_begins: Option<u64>,
 }
 
 impl OldSegment {

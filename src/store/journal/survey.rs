@@ -77,7 +77,9 @@ pub(crate) struct Survey {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct UsedSegment {
     pub(crate) name: SegmentName,
-    /// The sequences of its first and of its last frame that can be read.
+    /// The sequence of the first frame of which anything can be read.
+    pub(crate) begins: Option<u64>,
+    /// The sequences of its first and of its last frame that are whole.
     pub(crate) ends: Option<(u64, u64)>,
 }
 
@@ -162,6 +164,7 @@ impl Survey {
 
     fn count_frames(&mut self, name: SegmentName, bytes: &[u8]) -> Counted {
         let mut ends_badly = false;
+        let mut begins = None;
         let mut ends: Option<(u64, u64)> = None;
         let mut newer_record = None;
         let (mut frames, mut marks) = (0, 0);
@@ -172,6 +175,7 @@ impl Survey {
             ends_badly = match found {
                 Found::Frame(frame) => {
                     frames += 1;
+                    begins = begins.or(Some(frame.header.sequence));
                     let is_whole = self.count_frame(&frame);
                     if is_whole {
                         let sequence = frame.header.sequence;
@@ -188,7 +192,7 @@ impl Survey {
                 }
             };
         });
-        self.used.push(UsedSegment { name, ends });
+        self.used.push(UsedSegment { name, begins, ends });
         self.is_torn = ends_badly;
         Counted {
             is_settled: frames > 1 || marks > 0,
@@ -286,8 +290,11 @@ impl Survey {
 
     /// The last frame was written again, as the first of the segment `name`.
     pub(super) fn add_written(&mut self, name: SegmentName, sequence: u64) {
-        let ends = Some((sequence, sequence));
-        self.used.push(UsedSegment { name, ends });
+        self.used.push(UsedSegment {
+            name,
+            begins: Some(sequence),
+            ends: Some((sequence, sequence)),
+        });
     }
 
     /// Reads every change behind `after` that was durable, in order; of a damaged frame those that

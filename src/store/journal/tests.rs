@@ -47,17 +47,29 @@ fn a_segment_that_rots_while_the_journal_is_open_is_not_whole() {
     journal.append(&put(b"the only copy of it")).unwrap();
     fill(&journal);
     assert!(journal.oldest().unwrap().unwrap().is_whole());
+    spoil(&disk, b"the only");
+    assert!(!journal.oldest().unwrap().unwrap().is_whole());
+}
+
+/// Alters whatever stands on the disk as `text`.
+fn spoil(disk: &SimulatedDisk, text: &[u8]) {
     let directory = Path::new(QUEUE).join("journal");
     for name in disk.names(&directory).unwrap() {
         let file = disk.open(&directory.join(name)).unwrap();
         let mut bytes = vec![0; file.length().unwrap() as usize];
         file.read_at(&mut bytes, 0).unwrap();
-        let found = bytes.windows(8).position(|some| some == b"the only");
+        let found = bytes.windows(text.len()).position(|some| some == text);
         if let Some(offset) = found {
             file.write_at(b"T", offset as u64).unwrap();
         }
     }
-    assert!(!journal.oldest().unwrap().unwrap().is_whole());
+}
+
+fn put_of(change: &Replayed<'_>) -> Option<Vec<u8>> {
+    match change.value {
+        FoundValue::Put(value) => Some(value.to_vec()),
+        FoundValue::Deleted | FoundValue::Damaged => None,
+    }
 }
 
 #[test]
@@ -86,4 +98,26 @@ fn a_journal_without_room_to_grow_takes_more_when_there_is_some() {
     let refused = journal.append(&put(b"filled")).unwrap_err();
     assert!(refused.nothing_was_written(), "{refused}");
     journal.append(&put(b"filled")).unwrap();
+}
+
+#[test]
+fn what_is_left_of_a_damaged_first_frame_outlives_the_segment_before_it() {
+    let disk = SimulatedDisk::new(Path::new(QUEUE), 1);
+    let open = journal(&disk);
+    fill(&open);
+    for _ in 1..fill(&open) {
+        open.append(&put(b"filled")).unwrap();
+    }
+    let frame = [put(b"the victim"), put(b"its neighbour")].concat();
+    assert_eq!(open.append(&frame).unwrap()[0].frame, SECTOR as u32);
+    fill(&open);
+    drop(open);
+    spoil(&disk, b"the vic");
+    let open = journal(&disk);
+    let mut values = Vec::new();
+    while let Some(old) = open.oldest().unwrap() {
+        old.changes(|change| values.extend(put_of(&change)));
+        open.retire(old).unwrap();
+    }
+    assert!(values.contains(&b"its neighbour".to_vec()), "{values:?}");
 }
