@@ -4,6 +4,8 @@
 
 mod support;
 
+use std::error::Error;
+
 use money_transfer_retailer::model::{ErrorType, LookupOrderQuery, OrderStatus, ReversalReason};
 use money_transfer_retailer::simulator::{Fault, Operation, Rule};
 use money_transfer_retailer::{NotSentReason, OrderOutcome, Problem};
@@ -59,10 +61,14 @@ async fn a_confirmed_order_can_be_looked_up_and_redeemed() {
 #[tokio::test]
 async fn a_declined_order_leaves_no_advice() {
     let shop = Shop::open().await;
-    let outcome = shop.till.create_order(order_of(500_001)).await.unwrap();
+    let request = order_of(500_001);
+    let id = request.id;
+    let outcome = shop.till.create_order(request).await.unwrap();
     let OrderOutcome::Declined(declined) = outcome else {
         panic!("{outcome:?}");
     };
+    assert_eq!(declined.operation, Operation::CreateOrder);
+    assert_eq!(declined.request_id, Some(id));
     assert_eq!(declined.status, 400);
     assert_eq!(declined.error_type(), Some(&ErrorType::DailyLimitExceeded));
     assert_eq!(shop.till.advices().pending_count(), 0);
@@ -74,10 +80,14 @@ async fn a_declined_order_leaves_no_advice() {
 async fn an_order_that_never_left_leaves_no_advice() {
     let shop = Shop::open().await;
     shop.upstream.go_down().await.unwrap();
-    let outcome = shop.till.create_order(order()).await.unwrap();
+    let request = order();
+    let id = request.id;
+    let outcome = shop.till.create_order(request).await.unwrap();
     let OrderOutcome::NotSent(not_sent) = outcome else {
         panic!("{outcome:?}");
     };
+    assert_eq!(not_sent.operation, Operation::CreateOrder);
+    assert_eq!(not_sent.request_id, Some(id));
     assert_eq!(not_sent.reason, NotSentReason::Connect);
     assert_eq!(shop.till.advices().pending_count(), 0);
     assert!(shop.upstream.book().is_empty());
@@ -94,7 +104,9 @@ async fn a_lost_answer_is_reversed_with_reason_timeout() {
     let OrderOutcome::Unknown(unknown) = outcome else {
         panic!("{outcome:?}");
     };
+    assert_eq!(unknown.operation, Operation::CreateOrder);
     assert_eq!(unknown.cause.problem, Problem::ConnectionLost);
+    assert!(unknown.cause.source().is_some(), "{unknown:?}");
     shop.drained().await;
 
     let book = shop.upstream.book();

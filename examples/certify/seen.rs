@@ -118,7 +118,7 @@ impl<A> Seen<A> {
             Err(QueryError::Failed { failure, .. }) => Seen::declined(*failure),
             Err(QueryError::NotSent { source, .. }) => Seen::NotSent(source.reason.to_string()),
             Err(QueryError::Unanswered { cause, .. }) => Seen::Unknown {
-                cause,
+                cause: *cause,
                 reversal: None,
             },
             Err(error) => Seen::Trouble(told(&error)),

@@ -2,16 +2,21 @@
 
 use std::error::Error;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::Answer;
 use super::outcome::{error_detail, excerpt};
-use crate::model::{self, ErrorDetail, ErrorType, ReversalReason, Sensitive};
+use crate::model::{self, ErrorDetail, ErrorType, Operation, RequestId, ReversalReason, Sensitive};
 
 /// The upstream said no: final, and nothing exists there.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Declined {
+    /// What was asked.
+    pub operation: Operation,
+    /// The id of the message, where it is one that has the id of a request.
+    pub request_id: Option<RequestId>,
     /// The HTTP status.
     pub status: u16,
     /// What the service says about it, where it says something.
@@ -35,9 +40,15 @@ impl Declined {
         self.status == 501
     }
 
-    pub(super) fn of(answer: &Answer) -> Declined {
+    pub(super) fn of(
+        answer: &Answer,
+        operation: Operation,
+        request_id: Option<RequestId>,
+    ) -> Declined {
         let detail = error_detail(answer);
         Declined {
+            operation,
+            request_id,
             status: answer.status,
             excerpt: match detail {
                 Some(_) => None,
@@ -63,6 +74,10 @@ impl fmt::Display for Declined {
 #[error("not sent: {reason}")]
 #[non_exhaustive]
 pub struct NotSent {
+    /// What was to be asked.
+    pub operation: Operation,
+    /// The id of the message, where it is one that has the id of a request.
+    pub request_id: Option<RequestId>,
     /// What stood in the way.
     pub reason: NotSentReason,
     /// What the HTTP library says about it.
@@ -71,8 +86,10 @@ pub struct NotSent {
 
 impl NotSent {
     /// Nobody tried.
-    pub(crate) fn held() -> NotSent {
+    pub(crate) fn held(operation: Operation, request_id: RequestId) -> NotSent {
         NotSent {
+            operation,
+            request_id: Some(request_id),
             reason: NotSentReason::Held,
             source: "nobody has heard from it since it went down".into(),
         }
@@ -105,7 +122,8 @@ pub enum NotSentReason {
 }
 
 /// The message was sent, or may have been, and no final answer came.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{problem}")]
 #[non_exhaustive]
 pub struct Unanswered {
     /// What came instead.
@@ -116,6 +134,8 @@ pub struct Unanswered {
     /// The first bytes of the body; never of a success. Masked, as a proxy's page may quote the
     /// message or its URL.
     pub excerpt: Option<Sensitive>,
+    /// What the HTTP library says, where there was no answer.
+    pub source: Option<Arc<dyn Error + Send + Sync>>,
 }
 
 /// What came instead of a final answer.
@@ -188,11 +208,20 @@ pub enum Unusable {
 }
 
 impl Unanswered {
-    pub(super) fn new(problem: Problem) -> Unanswered {
+    pub(crate) fn new(problem: Problem) -> Unanswered {
         Unanswered {
             problem,
             retry_after: None,
             excerpt: None,
+            source: None,
+        }
+    }
+
+    /// For the reason that the HTTP library gives.
+    pub(super) fn because(self, source: impl Error + Send + Sync + 'static) -> Unanswered {
+        Unanswered {
+            source: Some(Arc::new(source)),
+            ..self
         }
     }
 
@@ -201,6 +230,7 @@ impl Unanswered {
             problem,
             retry_after: answer.retry_after,
             excerpt: excerpt(answer),
+            source: None,
         }
     }
 
@@ -220,11 +250,5 @@ impl Unanswered {
             | Problem::NotTheService { status }
             | Problem::Unusable { status, .. } => Some(status),
         }
-    }
-}
-
-impl fmt::Display for Unanswered {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.problem)
     }
 }

@@ -28,8 +28,11 @@ use super::retry_after::asked_pause;
 #[cfg(any(feature = "rustls", feature = "native-tls"))]
 use super::settings::{ClientIdentity, NoCertificate};
 use super::settings::{HttpSettings, HttpSetupError};
-use super::{Answer, BodyEnd, Call, Credentials, Exchange, NoAnswer, NotSent, Now, Transport};
-use crate::model::{RequestId, Sensitive};
+use super::{
+    Answer, BodyEnd, Call, Credentials, Exchange, NoAnswer, NotSent, Now, Problem, Transport,
+    Unanswered,
+};
+use crate::model::{Operation, RequestId, Sensitive};
 
 /// How much room is made for an answer before any of it is read.
 const READY_BYTES: usize = 64 * 1024;
@@ -92,6 +95,7 @@ impl HttpTransport {
 
     async fn send(&self, call: Call) -> Result<Answer, NoAnswer> {
         let asked_at = Instant::now();
+        let (operation, request_id) = (call.operation, call.request_id);
         let listening = call.request_id.map_or(Duration::ZERO, |_| LISTENING);
         let response = self
             .request(&call)
@@ -101,11 +105,14 @@ impl HttpTransport {
             if let Some(request_id) = call.request_id {
                 self.listen(request_id, asked_at, response);
             }
-            return Err(NoAnswer::TimedOut);
+            return Err(NoAnswer::timed_out());
         };
         let time_left = call.timeout.saturating_sub(asked_at.elapsed());
         Ok(self
-            .read_answer(in_time.map_err(no_answer)?, time_left)
+            .read_answer(
+                in_time.map_err(|error| no_answer(error, operation, request_id))?,
+                time_left,
+            )
             .await)
     }
 
@@ -199,7 +206,7 @@ fn client(settings: &HttpSettings) -> Result<Client, HttpSetupError> {
     }
     builder = with_tls(builder, settings)?;
     let built = builder.build();
-    built.map_err(|source| not_built(source.without_url()))
+    built.map_err(|source| not_built(source.without_url(), settings))
 }
 
 fn user_agent(settings: &HttpSettings) -> Result<HeaderValue, HttpSetupError> {
@@ -271,7 +278,7 @@ fn with_tls(
 
 /// The root certificates have been checked by now: a certificate that is to blame is the till's own.
 #[cfg(feature = "rustls")]
-fn not_built(error: reqwest::Error) -> HttpSetupError {
+fn not_built(error: reqwest::Error, _: &HttpSettings) -> HttpSetupError {
     use rustls::Error as E;
     let own = matches!(
         tls_cause(&error),
@@ -284,11 +291,21 @@ fn not_built(error: reqwest::Error) -> HttpSetupError {
     }
 }
 
-#[cfg(not(feature = "rustls"))]
-fn not_built(error: reqwest::Error) -> HttpSetupError {
-    HttpSetupError::Tls {
-        source: Box::new(error),
+/// The system's library does not say what it is that it cannot use.
+#[cfg(all(feature = "native-tls", not(feature = "rustls")))]
+fn not_built(error: reqwest::Error, settings: &HttpSettings) -> HttpSetupError {
+    let own = settings.identity.is_some() && tls_cause(&error).is_some();
+    let source = Box::new(error);
+    match own {
+        true => HttpSetupError::ClientCertificate { source },
+        false => HttpSetupError::Tls { source },
     }
+}
+
+#[cfg(not(any(feature = "rustls", feature = "native-tls")))]
+fn not_built(error: reqwest::Error, _: &HttpSettings) -> HttpSetupError {
+    let source = Box::new(error);
+    HttpSetupError::Tls { source }
 }
 
 #[cfg(feature = "rustls")]
@@ -349,19 +366,25 @@ fn text_header(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
     value.to_str().ok().map(str::to_owned)
 }
 
-fn no_answer(error: reqwest::Error) -> NoAnswer {
+fn no_answer(
+    error: reqwest::Error,
+    operation: Operation,
+    request_id: Option<RequestId>,
+) -> NoAnswer {
     let error = error.without_url();
     if error.is_connect() || error.is_builder() {
-        let reason = not_sent_reason(&error);
-        NoAnswer::NotSent(NotSent {
-            reason,
+        return NoAnswer::NotSent(NotSent {
+            operation,
+            request_id,
+            reason: not_sent_reason(&error),
             source: Box::new(error),
-        })
-    } else if error.is_timeout() {
-        NoAnswer::TimedOut
-    } else {
-        NoAnswer::ConnectionLost
+        });
     }
+    let problem = match error.is_timeout() {
+        true => Problem::TimedOut,
+        false => Problem::ConnectionLost,
+    };
+    NoAnswer::Unanswered(Unanswered::new(problem).because(error))
 }
 
 fn not_sent_reason(error: &reqwest::Error) -> NotSentReason {
@@ -378,13 +401,24 @@ fn not_sent_reason(error: &reqwest::Error) -> NotSentReason {
     }
 }
 
-#[cfg(feature = "rustls")]
+#[cfg(any(feature = "rustls", feature = "native-tls"))]
 fn has_tls_cause(error: &reqwest::Error) -> bool {
     tls_cause(error).is_some()
 }
 
+#[cfg(not(any(feature = "rustls", feature = "native-tls")))]
+fn has_tls_cause(_: &reqwest::Error) -> bool {
+    false
+}
+
+/// What the TLS library in use says.
 #[cfg(feature = "rustls")]
-fn tls_cause(error: &reqwest::Error) -> Option<&rustls::Error> {
+type TlsError = rustls::Error;
+#[cfg(all(feature = "native-tls", not(feature = "rustls")))]
+type TlsError = native_tls::Error;
+
+#[cfg(any(feature = "rustls", feature = "native-tls"))]
+fn tls_cause(error: &reqwest::Error) -> Option<&TlsError> {
     let mut cause = error.source();
     while let Some(error) = cause {
         if let Some(error) = error.downcast_ref() {
@@ -396,18 +430,13 @@ fn tls_cause(error: &reqwest::Error) -> Option<&rustls::Error> {
 }
 
 /// An I/O error that wraps another error does not name it as its source.
-#[cfg(feature = "rustls")]
+#[cfg(any(feature = "rustls", feature = "native-tls"))]
 fn cause_of<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'static)> {
     let io = error.downcast_ref::<std::io::Error>();
     match io.and_then(std::io::Error::get_ref) {
         Some(wrapped) => Some(wrapped),
         None => error.source(),
     }
-}
-
-#[cfg(not(feature = "rustls"))]
-fn has_tls_cause(_: &reqwest::Error) -> bool {
-    false
 }
 
 impl fmt::Debug for HttpTransport {

@@ -28,7 +28,9 @@ use serde_json::value::RawValue;
 
 use super::failure::{Declined, NotSent, Problem, Unanswered, Unusable};
 use super::{Answer, AnswerPolicy, AnsweredRequest, BodyEnd, NoAnswer, RequestMeaning};
-use crate::model::{self, AdviceId, ErrorDetail, Money, Operation, Sensitive, TransactionMessage};
+use crate::model::{
+    self, AdviceId, ErrorDetail, Money, Operation, RequestId, Sensitive, TransactionMessage,
+};
 
 /// How much of a failure's body an error quotes, in bytes.
 const EXCERPT_BYTES: usize = 200;
@@ -92,23 +94,22 @@ pub(crate) trait ApprovalMessage: DeserializeOwned + TransactionMessage {
 pub(crate) fn of_request<R: ApprovalMessage>(
     result: Result<Answer, NoAnswer>,
     operation: Operation,
-    id: &str,
+    id: RequestId,
     policy: &dyn AnswerPolicy,
 ) -> RequestOutcome<R> {
     let answer = match result {
         Ok(answer) => answer,
         Err(NoAnswer::NotSent(not_sent)) => return RequestOutcome::NotSent(not_sent),
-        Err(NoAnswer::TimedOut) => return unknown(Problem::TimedOut),
-        Err(NoAnswer::ConnectionLost) => return unknown(Problem::ConnectionLost),
+        Err(NoAnswer::Unanswered(cause)) => return RequestOutcome::Unknown(cause),
     };
     let standing = standing_of(&answer);
     if let Standing::Success = standing {
-        return match approval::<R>(&answer, id) {
+        return match approval::<R>(&answer, &id.to_string()) {
             Ok(response) => RequestOutcome::Approved(response),
             Err(why) => RequestOutcome::Unknown(unusable(&answer, why)),
         };
     }
-    let declined = Declined::of(&answer);
+    let declined = Declined::of(&answer, operation, Some(id));
     let answered = AnsweredRequest {
         operation,
         status: answer.status,
@@ -122,10 +123,6 @@ pub(crate) fn of_request<R: ApprovalMessage>(
     }
 }
 
-fn unknown<R>(problem: Problem) -> RequestOutcome<R> {
-    RequestOutcome::Unknown(Unanswered::new(problem))
-}
-
 /// Reads the outcome of one sending of the advice `id`.
 pub(crate) fn of_advice(
     result: Result<Answer, NoAnswer>,
@@ -135,12 +132,7 @@ pub(crate) fn of_advice(
     let answer = match result {
         Ok(answer) => answer,
         Err(NoAnswer::NotSent(not_sent)) => return AdviceOutcome::NotSent(not_sent),
-        Err(NoAnswer::TimedOut) => {
-            return AdviceOutcome::Unknown(Unanswered::new(Problem::TimedOut));
-        }
-        Err(NoAnswer::ConnectionLost) => {
-            return AdviceOutcome::Unknown(Unanswered::new(Problem::ConnectionLost));
-        }
+        Err(NoAnswer::Unanswered(cause)) => return AdviceOutcome::Unknown(cause),
     };
     match standing_of(&answer) {
         // Documented for two updates only.
@@ -157,26 +149,22 @@ pub(crate) fn of_advice(
         Standing::OwnRefusal if is_cut_off_before_its_reason(&answer) => {
             AdviceOutcome::Unknown(not_the_service(&answer))
         }
-        Standing::OwnRefusal => AdviceOutcome::Refused(Declined::of(&answer)),
+        Standing::OwnRefusal => AdviceOutcome::Refused(Declined::of(&answer, operation, None)),
         Standing::OwnDoubt => AdviceOutcome::Unknown(server_fault(&answer)),
         Standing::Stranger => AdviceOutcome::Unknown(not_the_service(&answer)),
     }
 }
 
-/// Reads the outcome of one sending of a query or an update.
+/// Reads the outcome of one sending of a query, or of the update `id`.
 pub(crate) fn of_query<R: DeserializeOwned>(
     result: Result<Answer, NoAnswer>,
     operation: Operation,
+    id: Option<RequestId>,
 ) -> QueryOutcome<R> {
     let answer = match result {
         Ok(answer) => answer,
         Err(NoAnswer::NotSent(not_sent)) => return QueryOutcome::NotSent(not_sent),
-        Err(NoAnswer::TimedOut) => {
-            return QueryOutcome::Unknown(Unanswered::new(Problem::TimedOut));
-        }
-        Err(NoAnswer::ConnectionLost) => {
-            return QueryOutcome::Unknown(Unanswered::new(Problem::ConnectionLost));
-        }
+        Err(NoAnswer::Unanswered(cause)) => return QueryOutcome::Unknown(cause),
     };
     match standing_of(&answer) {
         Standing::Success => match query_answer(&answer, operation) {
@@ -184,13 +172,13 @@ pub(crate) fn of_query<R: DeserializeOwned>(
             Err(why) => QueryOutcome::Unknown(unusable(&answer, why)),
         },
         Standing::OwnRefusal if answer.status == 501 => QueryOutcome::NotSupported { status: 501 },
-        Standing::OwnRefusal => QueryOutcome::Failed(Declined::of(&answer)),
+        Standing::OwnRefusal => QueryOutcome::Failed(Declined::of(&answer, operation, id)),
         Standing::OwnDoubt => QueryOutcome::Unknown(server_fault(&answer)),
         // Servers of an earlier version answer what they do not know like this.
         Standing::Stranger => match answer.status {
             status @ (404 | 405) => QueryOutcome::NotSupported { status },
             408 | 425 | 429 => QueryOutcome::Unknown(not_the_service(&answer)),
-            400..=499 => QueryOutcome::Failed(Declined::of(&answer)),
+            400..=499 => QueryOutcome::Failed(Declined::of(&answer, operation, id)),
             _ => QueryOutcome::Unknown(not_the_service(&answer)),
         },
     }

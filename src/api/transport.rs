@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::Credentials;
+use super::{Credentials, Problem, Unanswered};
 use crate::model::{Operation, RequestId, Sensitive, Timestamp};
 
 /// A message on its way to the upstream.
@@ -91,10 +91,20 @@ pub(crate) enum BodyEnd {
 pub(crate) enum NoAnswer {
     /// No connection was made, which proves that the message never left.
     NotSent(super::NotSent),
-    /// The time was up; the message may have been processed.
-    TimedOut,
-    /// The connection broke; the message may have been processed.
-    ConnectionLost,
+    /// The time was up, or the connection broke; the message may have been processed.
+    Unanswered(Unanswered),
+}
+
+impl NoAnswer {
+    /// The time was up.
+    pub(crate) fn timed_out() -> NoAnswer {
+        NoAnswer::Unanswered(Unanswered::new(Problem::TimedOut))
+    }
+
+    /// The connection broke.
+    pub(crate) fn connection_lost() -> NoAnswer {
+        NoAnswer::Unanswered(Unanswered::new(Problem::ConnectionLost))
+    }
 }
 
 /// Tells the time of day, which no room below the queue reads by itself.

@@ -27,6 +27,9 @@ use crate::store::{DirectoryLock, JournaledStore, ReceiptKey, Recovery, Store, S
 /// The timeout that the interface names, unless something else was agreed.
 const TIMEOUT: Duration = Duration::from_secs(60);
 
+/// Time enough for two repeats of a query that hangs.
+const DEADLINE: Duration = TIMEOUT.saturating_mul(3);
+
 /// Long enough for a connection, and shorter than the interface's timeout.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -67,7 +70,7 @@ impl ClientBuilder {
             queue_dir: None,
             defaults: Defaults::default(),
             timeout: TIMEOUT,
-            deadline: TIMEOUT,
+            deadline: DEADLINE,
             connect_timeout: None,
             body_limit_bytes: None,
             allow_plain_http: false,
@@ -139,9 +142,8 @@ impl ClientBuilder {
         self
     }
 
-    /// How long a query or an update is sent again while it has no final answer; default 60 s. One that
-    /// is not answered at all takes a whole [`timeout`](ClientBuilder::timeout) of that: for repeats after a
-    /// hanging one, give several times as long.
+    /// How long a query or an update is sent again while it has no final answer; default 180 s. One that
+    /// is not answered at all takes a whole [`timeout`](ClientBuilder::timeout) of that.
     pub fn deadline(mut self, deadline: Duration) -> Self {
         self.deadline = deadline;
         self

@@ -246,6 +246,8 @@ pub enum QueryError {
     Invalid {
         /// The operation.
         operation: Operation,
+        /// The id of the message, where it is one that has the id of a request.
+        request_id: Option<RequestId>,
         /// Every rule that it breaks.
         source: Violations,
     },
@@ -254,6 +256,8 @@ pub enum QueryError {
     Unwritable {
         /// The operation.
         operation: Operation,
+        /// The id of the message, where it is one that has the id of a request.
+        request_id: Option<RequestId>,
         /// What the JSON library says.
         source: serde_json::Error,
     },
@@ -262,6 +266,8 @@ pub enum QueryError {
     NotSupported {
         /// The operation.
         operation: Operation,
+        /// The id of the message, where it is one that has the id of a request.
+        request_id: Option<RequestId>,
         /// The HTTP status.
         status: u16,
     },
@@ -270,6 +276,8 @@ pub enum QueryError {
     Failed {
         /// The operation.
         operation: Operation,
+        /// The id of the message, where it is one that has the id of a request.
+        request_id: Option<RequestId>,
         /// What the upstream says.
         failure: Box<Declined>,
     },
@@ -278,15 +286,20 @@ pub enum QueryError {
     NotSent {
         /// The operation.
         operation: Operation,
+        /// The id of the message, where it is one that has the id of a request.
+        request_id: Option<RequestId>,
         /// What stood in the way, the last time.
         source: NotSent,
     },
     /// No final answer came within the time given.
-    #[error("{operation} has no final answer: {cause}")]
+    #[error("{operation} has no final answer")]
     Unanswered {
         /// The operation.
         operation: Operation,
+        /// The id of the message, where it is one that has the id of a request.
+        request_id: Option<RequestId>,
         /// What came instead, the last time.
-        cause: Unanswered,
+        #[source]
+        cause: Box<Unanswered>,
     },
 }

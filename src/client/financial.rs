@@ -52,7 +52,10 @@ impl Client {
         })?;
         self.check_sale::<Q>(request_id)?;
         if self.fails_fast(request_id).await {
-            return Ok(OrderOutcome::NotSent(NotSent::held()));
+            return Ok(OrderOutcome::NotSent(NotSent::held(
+                Q::OPERATION,
+                request_id,
+            )));
         }
         let exchange = Exchange::<Q> {
             client: self.clone(),
@@ -190,8 +193,7 @@ impl<Q: FinancialRequest> Exchange<Q> {
             is_finished: false,
         };
         let answer = core.answer(call).await;
-        let outcome =
-            of_request::<Q::Response>(answer, Q::OPERATION, &id.to_string(), &*core.answers);
+        let outcome = of_request::<Q::Response>(answer, Q::OPERATION, id, &*core.answers);
         core.hear(outcome.word());
         let stored = match outcome {
             RequestOutcome::Approved(response) => client.approved(id, redeem_ref, response).await,
@@ -203,7 +205,7 @@ impl<Q: FinancialRequest> Exchange<Q> {
                 let stored = core.ledger.apply(id, Event::NotSent).await;
                 stored.map(|_| OrderOutcome::NotSent(not_sent))
             }
-            RequestOutcome::Unknown(cause) => core.unknown(id, cause).await,
+            RequestOutcome::Unknown(cause) => core.unknown(Q::OPERATION, id, cause).await,
         };
         match stored {
             Ok(outcome) => {
@@ -293,13 +295,14 @@ impl Core {
         tokio::select! {
             answer = self.transport.exchange(call) => answer,
             _ = orders.wait_for(|order| *order == WorkerOrder::BreakOff) => {
-                Err(NoAnswer::ConnectionLost)
+                Err(NoAnswer::connection_lost())
             }
         }
     }
 
     async fn unknown<R>(
         &self,
+        operation: Operation,
         request_id: RequestId,
         cause: Unanswered,
     ) -> Result<OrderOutcome<R>, LedgerError> {
@@ -308,6 +311,7 @@ impl Core {
         let transaction = self.ledger.apply(request_id, event).await?;
         let reversal = transaction.advice().ok_or(LedgerError::UnknownRequest)?;
         Ok(OrderOutcome::Unknown(Unknown {
+            operation,
             request_id,
             reversal_id: reversal.id,
             cause,

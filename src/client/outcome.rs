@@ -2,7 +2,7 @@
 
 use super::Approved;
 use crate::api::{Declined, NotSent, Unanswered};
-use crate::model::{AdviceId, RequestId};
+use crate::model::{AdviceId, Operation, RequestId};
 use crate::saf::TransactionRecord;
 
 /// What a financial request came to.
@@ -26,9 +26,11 @@ pub enum OrderOutcome<R> {
 }
 
 /// A request whose outcome nobody knows.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Unknown {
+    /// What was asked.
+    pub operation: Operation,
     /// The request.
     pub request_id: RequestId,
     /// Its reversal, which is durable and on its way.

@@ -7,7 +7,7 @@ use super::{Client, QueryError};
 use crate::model::{
     AdminMessage, CustomerInfoQuery, ErrorType, ExchangeRate, ExchangeRateQuery, FeeQuoteQuery,
     FeeQuoteRequest, FeeQuoteResponse, LookupOrderQuery, LookupOrderResponse, Operation,
-    OrderHistoryQuery, OrderHistoryResponse, PersonalDetails, UpdateOrderPinRequest,
+    OrderHistoryQuery, OrderHistoryResponse, PersonalDetails, RequestId, UpdateOrderPinRequest,
     UpdateOrderStatusRequest,
 };
 
@@ -257,6 +257,10 @@ impl Query for UpdateOrderStatusRequest {
 impl Query for UpdateOrderPinRequest {
     const OPERATION: Operation = Operation::UpdateOrderPin;
     type Answer = ();
+
+    fn request_id(&self) -> Option<RequestId> {
+        Some(self.id)
+    }
 
     fn content(&self) -> Result<Content, serde_json::Error> {
         Content::body(self)

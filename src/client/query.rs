@@ -15,12 +15,17 @@ use tokio::time::{Instant, sleep};
 use super::{Client, QueryError};
 use crate::api::outcome::{QueryOutcome, of_query};
 use crate::api::{Call, json_body};
-use crate::model::{Check, Fill, Operation, Sensitive};
+use crate::model::{Check, Fill, Operation, RequestId, Sensitive};
 
 /// What repeating has to know of a query or an update.
 pub(super) trait Query: Fill + Check {
     const OPERATION: Operation;
     type Answer: DeserializeOwned;
+
+    /// The id of the message, where it is one that has the id of a request.
+    fn request_id(&self) -> Option<RequestId> {
+        None
+    }
 
     /// The message as it is sent.
     fn content(&self) -> Result<Content, serde_json::Error>;
@@ -56,7 +61,10 @@ impl Client {
         let content = checked_content(&query);
         let mut possibly_repeated = false;
         let result = match content {
-            Ok(content) => self.repeat::<Q>(content, &mut possibly_repeated).await,
+            Ok(content) => {
+                let id = query.request_id();
+                self.repeat::<Q>(id, content, &mut possibly_repeated).await
+            }
             Err(error) => Err(error),
         };
         Answered {
@@ -67,6 +75,7 @@ impl Client {
 
     async fn repeat<Q: Query>(
         &self,
+        request_id: Option<RequestId>,
         content: Content,
         possibly_repeated: &mut bool,
     ) -> Result<Q::Answer, QueryError> {
@@ -77,21 +86,37 @@ impl Client {
         loop {
             let call = self.call(operation, content.clone(), time_left());
             let answer = self.core.transport.exchange(call).await;
-            let outcome = of_query(answer, operation);
+            let outcome = of_query(answer, operation, request_id);
             self.core.hear(outcome.word());
             let error = match outcome {
                 QueryOutcome::Answered(response) => return Ok(response),
                 QueryOutcome::NotSupported { status } => {
-                    return Err(QueryError::NotSupported { operation, status });
+                    return Err(QueryError::NotSupported {
+                        operation,
+                        request_id,
+                        status,
+                    });
                 }
                 QueryOutcome::Failed(failure) => {
                     let failure = Box::new(failure);
-                    return Err(QueryError::Failed { operation, failure });
+                    return Err(QueryError::Failed {
+                        operation,
+                        request_id,
+                        failure,
+                    });
                 }
-                QueryOutcome::NotSent(source) => QueryError::NotSent { operation, source },
+                QueryOutcome::NotSent(source) => QueryError::NotSent {
+                    operation,
+                    request_id,
+                    source,
+                },
                 QueryOutcome::Unknown(cause) => {
                     *possibly_repeated = true;
-                    QueryError::Unanswered { operation, cause }
+                    QueryError::Unanswered {
+                        operation,
+                        request_id,
+                        cause: Box::new(cause),
+                    }
                 }
             };
             attempts += 1;
@@ -124,11 +149,15 @@ fn asked_pause(error: &QueryError) -> Option<Duration> {
 }
 
 fn checked_content<Q: Query>(query: &Q) -> Result<Content, QueryError> {
-    let operation = Q::OPERATION;
-    query
-        .check()
-        .map_err(|source| QueryError::Invalid { operation, source })?;
-    query
-        .content()
-        .map_err(|source| QueryError::Unwritable { operation, source })
+    let (operation, request_id) = (Q::OPERATION, query.request_id());
+    query.check().map_err(|source| QueryError::Invalid {
+        operation,
+        request_id,
+        source,
+    })?;
+    query.content().map_err(|source| QueryError::Unwritable {
+        operation,
+        request_id,
+        source,
+    })
 }

@@ -97,23 +97,50 @@ impl fmt::Display for ErrorDetail {
     }
 }
 
-/// The shortest run of digits that could be a part of somebody's number.
+/// The fewest digits that could be a part of somebody's number.
 const LONG_NUMBER_DIGITS: usize = 5;
 
-/// The text with `***` for every long number: some servers say whose number it was that they did not
-/// like.
+/// The text with `***` for every long number and every e-mail address: some servers say whose it was
+/// that they did not like.
 fn without_numbers(text: &str) -> String {
+    let words = text.split_inclusive(char::is_whitespace);
+    let without_addresses = words.map(|word| match word.contains('@') {
+        true => format!("***{}", &word[word.trim_end().len()..]),
+        false => word.to_owned(),
+    });
+    let text: String = without_addresses.collect();
     let mut shown = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(start) = rest.find(|c: char| c.is_ascii_digit()) {
-        let digits = rest[start..].find(|c: char| !c.is_ascii_digit());
-        let end = digits.map_or(rest.len(), |digits| start + digits);
-        let is_long = end - start >= LONG_NUMBER_DIGITS;
+    let mut rest = &text[..];
+    while let Some(start) = rest.find(char::is_numeric) {
+        let (length, digits) = number_at(&rest[start..]);
+        let end = start + length;
         shown += &rest[..start];
-        shown += if is_long { "***" } else { &rest[start..end] };
+        shown += match digits >= LONG_NUMBER_DIGITS {
+            true => "***",
+            false => &rest[start..end],
+        };
         rest = &rest[end..];
     }
     shown + rest
+}
+
+/// How long the number is that `text` begins with, and how many digits it has. People write numbers
+/// in groups.
+fn number_at(text: &str) -> (usize, usize) {
+    let (mut length, mut digits) = (0, 0);
+    for (offset, one) in text.char_indices() {
+        if one.is_numeric() {
+            length = offset + one.len_utf8();
+            digits += 1;
+        } else if !is_between_groups(one) {
+            break;
+        }
+    }
+    (length, digits)
+}
+
+fn is_between_groups(one: char) -> bool {
+    one.is_whitespace() || "-–./()+_".contains(one)
 }
 
 fn shape(value: &Value) -> &'static str {
@@ -159,5 +186,28 @@ wire_enum! {
         AuthenticationError = "AUTHENTICATION_ERROR",
         InvalidMerchant = "INVALID_MERCHANT",
         TransactionLimitExceeded = "TRANSACTION_LIMIT_EXCEEDED",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whatever_could_be_somebodys_number_or_address_is_masked() {
+        for (text, shown) in [
+            ("ID 8001015009087 is unknown", "ID *** is unknown"),
+            ("ID 800101 5009 087.", "ID ***."),
+            ("call +27 (82) 123-4567 now", "call +*** now"),
+            ("82.123.4567/8", "***"),
+            ("passport A1234567", "passport A***"),
+            ("٨٠٠١٠١", "***"),
+            ("no jo.do@example.com here", "no *** here"),
+            ("tried 3 times, 12 left", "tried 3 times, 12 left"),
+            ("HTTP 400: no", "HTTP 400: no"),
+            ("", ""),
+        ] {
+            assert_eq!(without_numbers(text), shown);
+        }
     }
 }

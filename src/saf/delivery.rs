@@ -338,7 +338,7 @@ impl Delivery {
         let operation = Operation::LookupOrder;
         let call = Call::with_query(operation, query.to_query_pairs(), self.timeout);
         let answer = self.transport.exchange(call).await;
-        let outcome: QueryOutcome<LookupOrderResponse> = of_query(answer, operation);
+        let outcome: QueryOutcome<LookupOrderResponse> = of_query(answer, operation, None);
         self.hear(outcome.word());
         judge_lookup(transaction, &outcome)
     }

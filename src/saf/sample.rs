@@ -87,6 +87,8 @@ pub(super) fn after(transaction: &Transaction, event: Event) -> Transaction {
 /// The service's own no to the message `id`.
 pub(super) fn refusal(status: u16, error_type: ErrorType, id: &str) -> Declined {
     Declined {
+        operation: Operation::ConfirmPayment,
+        request_id: None,
         status,
         detail: Some(
             ErrorDetail::builder()
@@ -101,6 +103,8 @@ pub(super) fn refusal(status: u16, error_type: ErrorType, id: &str) -> Declined 
 
 pub(super) fn not_sent() -> NotSent {
     NotSent {
+        operation: Operation::ConfirmPayment,
+        request_id: None,
         reason: NotSentReason::Connect,
         source: "refused".into(),
     }

@@ -356,7 +356,12 @@ fn answer(status: u16, body: Vec<u8>, body_end: BodyEnd) -> Answer {
 }
 
 fn request(result: Result<Answer, NoAnswer>) -> RequestOutcome<CreateOrderResponse> {
-    of_request(result, Operation::CreateOrder, ID, &InDoubt)
+    of_request(
+        result,
+        Operation::CreateOrder,
+        ID.parse().unwrap(),
+        &InDoubt,
+    )
 }
 
 fn advice(result: Result<Answer, NoAnswer>) -> AdviceOutcome {
@@ -364,7 +369,7 @@ fn advice(result: Result<Answer, NoAnswer>) -> AdviceOutcome {
 }
 
 fn query(result: Result<Answer, NoAnswer>) -> QueryOutcome<LookupOrderResponse> {
-    of_query(result, Operation::LookupOrder)
+    of_query(result, Operation::LookupOrder, None)
 }
 
 /// What an answer means in one word for each kind of message.
@@ -436,13 +441,15 @@ fn show(answer: &str, body: &str, [request, advice, query]: [&str; 3]) {
 type NoAnswerRow = (&'static str, fn() -> NoAnswer, [&'static str; 3]);
 
 const NO_ANSWERS: &[NoAnswerRow] = &[
-    ("timed out", || NoAnswer::TimedOut, DOUBT),
-    ("connection lost", || NoAnswer::ConnectionLost, DOUBT),
+    ("timed out", NoAnswer::timed_out, DOUBT),
+    ("connection lost", NoAnswer::connection_lost, DOUBT),
     ("never connected", not_sent, ["not sent"; 3]),
 ];
 
 fn not_sent() -> NoAnswer {
     NoAnswer::NotSent(NotSent {
+        operation: Operation::CreateOrder,
+        request_id: None,
         reason: NotSentReason::Connect,
         source: "refused".into(),
     })
@@ -471,7 +478,7 @@ fn an_update_is_answered_by_a_204_without_a_body() {
     for operation in [Operation::UpdateOrderStatus, Operation::UpdateOrderPin] {
         let updated = |body: &str| {
             let answer = answer(204, body.into(), BodyEnd::Complete);
-            of_query::<()>(Ok(answer), operation)
+            of_query::<()>(Ok(answer), operation, None)
         };
         assert!(matches!(updated(""), QueryOutcome::Answered(())));
         let other = updated(&detail("FORMAT_ERROR", "no"));
@@ -497,8 +504,8 @@ fn a_reversal_says_whether_there_was_an_answer() {
         RequestOutcome::Unknown(unanswered) => unanswered.reversal_reason(),
         other => panic!("{other:?}"),
     };
-    assert_eq!(reason(Err(NoAnswer::TimedOut)), ReversalReason::Timeout);
-    let lost = reason(Err(NoAnswer::ConnectionLost));
+    assert_eq!(reason(Err(NoAnswer::timed_out())), ReversalReason::Timeout);
+    let lost = reason(Err(NoAnswer::connection_lost()));
     assert_eq!(lost, ReversalReason::Timeout);
     for (body_end, _, (status, name, body, expected)) in rows() {
         if expected[0] == "unknown" {

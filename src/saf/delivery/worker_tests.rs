@@ -101,7 +101,7 @@ impl Reply {
             Reply::Closed => return Err(NoAnswer::NotSent(not_sent())),
             Reply::Silent => {
                 tokio::time::sleep(60 * SECOND).await;
-                return Err(NoAnswer::TimedOut);
+                return Err(NoAnswer::timed_out());
             }
             Reply::Never => std::future::pending().await,
             // As a panic, but without a word on the terminal.

@@ -77,11 +77,7 @@ fn own_id(transaction: &Transaction) -> String {
 }
 
 fn unanswered() -> Unanswered {
-    Unanswered {
-        problem: Problem::TimedOut,
-        retry_after: None,
-        excerpt: None,
-    }
+    Unanswered::new(Problem::TimedOut)
 }
 
 #[test]
@@ -119,9 +115,8 @@ fn an_error_about_the_sender_rejects_no_advice() {
 #[test]
 fn a_refusal_without_a_named_reason_is_a_rejection() {
     let refusal = Declined {
-        status: 400,
         detail: None,
-        excerpt: None,
+        ..refusal(400, ErrorType::FormatError, "7")
     };
     let outcome = AdviceOutcome::Refused(refusal);
     for transaction in every_kind() {
@@ -140,9 +135,8 @@ fn an_advice_that_the_upstream_does_not_offer_is_not_taken_for_a_rejected_one() 
             let detail = error_type.as_ref();
             let detail = detail.and_then(|kind| refusal(501, kind.clone(), &id).detail);
             let outcome = AdviceOutcome::Refused(Declined {
-                status: 501,
                 detail,
-                excerpt: None,
+                ..refusal(501, ErrorType::FormatError, &id)
             });
             for known in ALL {
                 assert_eq!(verdict(&transaction, &outcome, known), Settle(NotOffered));
@@ -343,9 +337,9 @@ fn an_upstream_that_knows_no_such_order_did_not_take_its_advice() {
 fn a_lookup_that_somebody_else_turned_away_settles_nothing() {
     let about_the_sender = refusal(400, ErrorType::AuthenticationError, "7");
     let turned_away = [401, 403, 407].map(|status| Declined {
-        status,
         detail: None,
         excerpt: Some("<html>".into()),
+        ..refusal(status, ErrorType::FormatError, "7")
     });
     for refusal in turned_away.into_iter().chain([about_the_sender]) {
         let outcome = QueryOutcome::Failed(refusal);
