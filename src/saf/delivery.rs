@@ -6,6 +6,8 @@
 //! 3. It takes no decisions: it reports what an answer means for an advice to the ledger.
 //! 4. A sending that is under way when the word to stop comes is finished, not broken off.
 //! 5. An outcome that cannot be recorded leads to a repeat of the same bytes, never to silence.
+//! 6. While an outcome is on its way to the disk the next advice is sent. The one that it is about
+//!    stays in flight until then, and holds up those of its order.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -33,6 +35,9 @@ use crate::store::StoreError;
 
 /// How many entries of the list of pending advices are read at a time.
 const PAGE: usize = 64;
+
+/// How many outcomes may be on their way to the disk while others are sent.
+const RECORDINGS: usize = 256;
 
 /// The worker's tools.
 pub(crate) struct Delivery {
@@ -66,19 +71,42 @@ enum Next {
 
 /// A place among the advices in flight. Given up in every case, a panic included: an advice that
 /// stayed in flight would never be sent again.
-struct Place<'a> {
-    schedule: &'a Schedule,
+struct Place {
+    schedule: Arc<Schedule>,
     scheduled: Scheduled,
     next: Next,
 }
 
-impl Drop for Place<'_> {
+impl Drop for Place {
     fn drop(&mut self) {
         match self.next {
             Next::Done => self.schedule.forget(self.scheduled.request_id),
             Next::Again(pause) => self.schedule.again(self.scheduled, pause),
         }
     }
+}
+
+/// A sending that has its answer.
+struct Answered {
+    place: Place,
+    /// As it was scheduled before it was sent.
+    before: Scheduled,
+    /// How often somebody was in a hurry before it was sent.
+    hurries_before: usize,
+    transaction: Arc<Transaction>,
+    attempt: Attempt,
+    verdict: Verdict,
+    /// How long to wait before a repeat.
+    pause: Duration,
+}
+
+/// What is under way.
+#[derive(Default)]
+struct InFlight {
+    /// Advices that wait for an answer.
+    sendings: JoinSet<Option<Answered>>,
+    /// Outcomes that are being made durable.
+    recordings: JoinSet<()>,
 }
 
 /// What keeps the worker from starting another sending.
@@ -100,26 +128,46 @@ impl Delivery {
     pub(crate) async fn run(self, mut orders: watch::Receiver<Order>) {
         let delivery = Arc::new(self);
         let mut pacing = delivery.pacing();
-        let mut in_flight = JoinSet::new();
+        let mut in_flight = InFlight::default();
         // Asked before anything is started: work may arrive together with the word to stop.
         while *orders.borrow() == Order::Work {
             let wait = delivery.start_due(&mut in_flight, &mut pacing).await;
-            // With all places taken there is nothing to wake up for but a finished sending.
-            let has_place = in_flight.len() < delivery.policy.parallel;
+            // With all places taken there is nothing to wake up for but one that is given up.
+            let has_place = delivery.has_place(&in_flight);
             tokio::select! {
                 changed = orders.changed() => if changed.is_err() {
                     return;
                 },
-                Some(_) = in_flight.join_next() => {}
+                () = delivery.go_on(&mut in_flight) => {}
                 () = delivery.schedule.changed(), if has_place => {}
                 () = wait.over(), if has_place => {}
             }
         }
-        let finished = async { while in_flight.join_next().await.is_some() {} };
+        let finished = async {
+            while !in_flight.is_empty() {
+                delivery.go_on(&mut in_flight).await;
+            }
+        };
         tokio::select! {
             () = finished => {}
             // Told to, or nobody is left to tell. What is dropped here goes back to the schedule.
             _ = orders.wait_for(|order| *order == Order::BreakOff) => {}
+        }
+    }
+
+    fn has_place(&self, in_flight: &InFlight) -> bool {
+        in_flight.sendings.len() < self.policy.parallel && in_flight.recordings.len() < RECORDINGS
+    }
+
+    /// Waits until something that is under way ends, and lets what was sent be recorded.
+    async fn go_on(self: &Arc<Self>, in_flight: &mut InFlight) {
+        tokio::select! {
+            Some(sent) = in_flight.sendings.join_next() => if let Ok(Some(answered)) = sent {
+                let delivery = Arc::clone(self);
+                in_flight.recordings.spawn(async move { delivery.record(answered).await });
+            },
+            Some(_) = in_flight.recordings.join_next() => {}
+            else => std::future::pending().await,
         }
     }
 
@@ -133,8 +181,8 @@ impl Delivery {
     }
 
     /// Starts all that may be sent now, and says what to wait for.
-    async fn start_due(self: &Arc<Self>, in_flight: &mut JoinSet<()>, pacing: &mut Pacing) -> Wait {
-        while in_flight.len() < self.policy.parallel {
+    async fn start_due(self: &Arc<Self>, in_flight: &mut InFlight, pacing: &mut Pacing) -> Wait {
+        while self.has_place(in_flight) {
             if let Some(wait) = self.obstacle(in_flight.len(), pacing) {
                 return wait;
             }
@@ -142,7 +190,9 @@ impl Delivery {
                 Ok(Some((scheduled, transaction))) => {
                     pacing.pace.take(Instant::now());
                     let delivery = Arc::clone(self);
-                    in_flight.spawn(async move { delivery.send(scheduled, transaction).await });
+                    in_flight
+                        .sendings
+                        .spawn(async move { delivery.send(scheduled, transaction).await });
                 }
                 Ok(None) => return self.schedule.next_due().map_or(Wait::ForNews, Wait::Until),
                 Err(error) => return self.hold_up(&error),
@@ -226,77 +276,102 @@ impl Delivery {
         Wait::Until(self.control.store_failed(error, Access::Read, &self.policy))
     }
 
-    /// Sends one advice once, records what came of it, and schedules what follows.
-    async fn send(&self, scheduled: Scheduled, transaction: Arc<Transaction>) {
+    /// Sends one advice once. What is dropped before its outcome is recorded is sent again.
+    async fn send(&self, scheduled: Scheduled, transaction: Arc<Transaction>) -> Option<Answered> {
+        let hurries_before = self.schedule.hurries();
         let mut place = Place {
-            schedule: &self.schedule,
+            schedule: Arc::clone(&self.schedule),
             scheduled,
             next: Next::Again(self.policy.max),
         };
-        let hurries = self.schedule.hurries();
-        match self.attempt(&mut place, &transaction).await {
-            Ok(next) => {
-                self.control.store_is_written();
-                place.next = self.hurried(next, hurries);
-            }
-            Err(error) => {
-                tracing::error!(request_id = %scheduled.request_id, %error, "an outcome cannot be recorded");
-                // Whatever else is sent could not be recorded either.
-                self.control
-                    .store_failed(&error, Access::Write, &self.policy);
-            }
-        }
-    }
-
-    /// Whoever was in a hurry meanwhile, with another password perhaps, meant this advice, too.
-    fn hurried(&self, next: Next, hurries_before: usize) -> Next {
-        match next {
-            Next::Again(_) if self.schedule.hurries() != hurries_before => {
-                self.link.hurry();
-                Next::Again(Duration::ZERO)
-            }
-            next => next,
-        }
-    }
-
-    async fn attempt(
-        &self,
-        place: &mut Place<'_>,
-        transaction: &Transaction,
-    ) -> Result<Next, LedgerError> {
-        let scheduled = place.scheduled;
         let Some(advice) = transaction.pending_advice() else {
-            return Ok(Next::Done);
+            place.next = Next::Done;
+            return None;
         };
         // Judged before the sending: what arrives meanwhile proves nothing about the time before.
-        let circumstances = circumstances(transaction, advice, scheduled);
+        let circumstances = circumstances(&transaction, advice, scheduled);
         // Until the outcome is recorded, nothing but this tells that it may have arrived.
         place.scheduled.possibly_sent = true;
+        let outcome = self.exchange(advice).await;
+        let verdict = match judge(
+            &transaction,
+            advice,
+            &outcome,
+            circumstances,
+            &*self.answers,
+        ) {
+            Verdict::LookUp => self.look_up(&transaction).await,
+            verdict => verdict,
+        };
+        let verdict = match self.suspend_or(verdict, &outcome).await {
+            Ok(verdict) => verdict,
+            Err(error) => {
+                self.not_recorded(scheduled, &error);
+                return None;
+            }
+        };
+        let pause = self.pause(advice.attempts.saturating_add(1), &outcome);
+        Some(Answered {
+            place,
+            before: scheduled,
+            hurries_before,
+            transaction,
+            attempt: self.attempt_of(&outcome),
+            verdict,
+            pause,
+        })
+    }
+
+    async fn exchange(&self, advice: &Advice) -> AdviceOutcome {
         let body = Bytes::from(advice.body.clone());
         let call = Call::with_body(advice.operation, body, self.timeout);
         let answer = self.transport.exchange(call).await;
         let outcome = of_advice(answer, advice.operation, advice.id);
         self.hear(outcome.word());
-        let verdict = judge(transaction, advice, &outcome, circumstances, &*self.answers);
-        let verdict = match verdict {
-            Verdict::LookUp => self.look_up(transaction).await,
-            verdict => verdict,
-        };
-        let verdict = self.suspend_or(verdict, &outcome).await?;
-        let attempt = self.attempt_of(&outcome);
+        outcome
+    }
+
+    /// Makes durable what came of a sending, and schedules what follows.
+    async fn record(&self, answered: Answered) {
+        let Answered {
+            mut place,
+            transaction,
+            attempt,
+            verdict,
+            ..
+        } = answered;
         let event = match verdict {
             Verdict::Settle(settlement) => Event::Settled(attempt.clone(), settlement),
             Verdict::Repeat | Verdict::LookUp => Event::Attempted(attempt.clone()),
         };
-        self.ledger.apply(scheduled.request_id, event).await?;
-        report(transaction, advice, verdict, &attempt);
-        place.scheduled.possibly_sent = scheduled.possibly_sent;
-        Ok(match verdict {
+        if let Err(error) = self.ledger.apply(transaction.request_id, event).await {
+            return self.not_recorded(answered.before, &error);
+        }
+        self.control.store_is_written();
+        report(&transaction, verdict, &attempt);
+        place.scheduled.possibly_sent = answered.before.possibly_sent;
+        place.next = match verdict {
             Verdict::Settle(_) => Next::Done,
             Verdict::Repeat | Verdict::LookUp => {
-                Next::Again(self.pause(advice.attempts.saturating_add(1), &outcome))
+                Next::Again(self.hurried(answered.pause, answered.hurries_before))
             }
-        })
+        };
+    }
+
+    /// Whoever was in a hurry meanwhile, with another password perhaps, meant this advice, too.
+    fn hurried(&self, pause: Duration, hurries_before: usize) -> Duration {
+        if self.schedule.hurries() == hurries_before {
+            return pause;
+        }
+        self.link.hurry();
+        Duration::ZERO
+    }
+
+    fn not_recorded(&self, scheduled: Scheduled, error: &LedgerError) {
+        tracing::error!(request_id = %scheduled.request_id, %error, "an outcome cannot be recorded");
+        // Whatever else is sent could not be recorded either.
+        self.control
+            .store_failed(error, Access::Write, &self.policy);
     }
 
     /// Tells the link what was heard.
@@ -367,6 +442,16 @@ impl Delivery {
     }
 }
 
+impl InFlight {
+    fn len(&self) -> usize {
+        self.sendings.len() + self.recordings.len()
+    }
+
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
 impl Wait {
     async fn over(self) {
         match self {
@@ -395,7 +480,10 @@ fn circumstances(
 }
 
 /// Tells the log; ids and statuses only.
-fn report(transaction: &Transaction, advice: &Advice, verdict: Verdict, attempt: &Attempt) {
+fn report(transaction: &Transaction, verdict: Verdict, attempt: &Attempt) {
+    let Some(advice) = transaction.pending_advice() else {
+        return;
+    };
     let (request_id, advice_id) = (transaction.request_id, advice.id);
     let (operation, status) = (advice.operation, attempt.status);
     match verdict {

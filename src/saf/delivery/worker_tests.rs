@@ -156,6 +156,8 @@ struct MoodyStore {
     reads_fail: AtomicBool,
     failed_reads: AtomicUsize,
     commits_fail: AtomicBool,
+    /// While somebody holds it, commits take their time.
+    disk: std::sync::Mutex<()>,
 }
 
 fn fail_if(flag: &AtomicBool) -> Result<(), StoreError> {
@@ -170,6 +172,7 @@ fn fail_if(flag: &AtomicBool) -> Result<(), StoreError> {
 impl Store for MoodyStore {
     fn commit(&self, batch: &Batch) -> Result<(), StoreError> {
         fail_if(&self.commits_fail)?;
+        let _disk = self.disk.lock().unwrap();
         self.entries.commit(batch)
     }
 

@@ -61,3 +61,41 @@ async fn while_outcomes_cannot_be_written_a_backlog_is_not_sent_in_vain() {
     assert!(shop.control.store_error().is_some());
     assert_eq!(shop.schedule.len(), 500);
 }
+
+#[tokio::test(start_paused = true)]
+#[expect(clippy::await_holding_lock, reason = "a disk that takes its time")]
+async fn while_an_outcome_is_on_its_way_to_the_disk_the_next_advice_is_sent() {
+    let mut shop = Shop::new(|_, _| accept()).policy(|policy| policy.parallel(1));
+    let ids = [shop.confirm().await, shop.confirm().await];
+    let store = Arc::clone(&shop.store);
+    let disk = store.disk.lock().unwrap();
+    let (_orders, _worker) = shop.open();
+    shop.call().await;
+    shop.call().await;
+    assert_eq!(shop.schedule.len(), 2);
+    drop(disk);
+    shop.schedule.emptied().await;
+    assert_eq!(shop.calls(), 2);
+    for id in ids {
+        assert_eq!(shop.settlement(id), Some(Settlement::Accepted));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+#[expect(clippy::await_holding_lock, reason = "a disk that takes its time")]
+async fn with_a_strict_queue_nothing_is_sent_before_the_outcome_of_the_oldest_is_on_the_disk() {
+    let mut shop = Shop::with(Arc::default(), Discipline::InOrder, |_, _| accept());
+    for _ in 0..2 {
+        shop.confirm().await;
+    }
+    let store = Arc::clone(&shop.store);
+    let disk = store.disk.lock().unwrap();
+    let (_orders, _worker) = shop.open();
+    shop.call().await;
+    settle_down().await;
+    tokio::time::sleep(600 * SECOND).await;
+    assert_eq!(shop.calls(), 1);
+    drop(disk);
+    shop.schedule.emptied().await;
+    assert_eq!(shop.calls(), 2);
+}
