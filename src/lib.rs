@@ -14,9 +14,9 @@ pub use api::{
 };
 pub use client::{
     Advices, Approved, CancelOrderOutcome, Client, ClientBuilder, Confirmable, CreateOrderOutcome,
-    CredentialsError, DecisionError, HandedBack, Health, OpenError, OrderOutcome, QueryError,
-    QueuedAdvice, RecoveryReport, RedeemOrderOutcome, Remaining, RequestError, StillPending,
-    Unknown, WaitError,
+    CredentialsError, DecisionError, HandedBack, Health, Limit, Limits, OpenError, OrderOutcome,
+    QueryError, QueuedAdvice, RecoveryReport, RedeemOrderOutcome, Remaining, RequestError,
+    StillPending, Unknown, WaitError,
 };
 pub use model::{AdviceId, Operation, RequestId};
 pub use saf::{

@@ -98,6 +98,7 @@ impl Client {
         };
         core.recover(&mut report).await?;
         core.control.set_quarantined(false);
+        core.expiry.note_approval();
         core.schedule.release();
         Ok(report)
     }

@@ -9,8 +9,9 @@ use tokio::runtime::Handle;
 use tokio::sync::watch;
 
 use super::binding::Binding;
-use super::recovery::RecoveryReport;
-use super::{Client, Core, OpenError, WorkerOrder};
+use super::expiry::Expiry;
+use super::recovery::{RecoveryReport, unreadable};
+use super::{Client, Core, Limits, OpenError, WorkerOrder};
 use zeroize::Zeroizing;
 
 use crate::api::{
@@ -60,6 +61,8 @@ pub struct ClientBuilder {
     discipline: Discipline,
     answers: Arc<dyn AnswerPolicy>,
     fail_fast: bool,
+    limits: Limits,
+    reverse_undecided_after: Option<Duration>,
 }
 
 impl ClientBuilder {
@@ -85,6 +88,8 @@ impl ClientBuilder {
             discipline: Discipline::OldestFirst,
             answers: Arc::new(InDoubt),
             fail_fast: false,
+            limits: Limits::default(),
+            reverse_undecided_after: None,
         }
     }
 
@@ -247,6 +252,23 @@ impl ClientBuilder {
         self
     }
 
+    /// How much may be pending before no new financial request is sent; see [`Limits`]. None by default.
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// Reverses orders that were approved so long ago without anybody deciding on them. Off by default:
+    /// they wait in [`undecided`](crate::Advices::undecided) for ever.
+    ///
+    /// Only the time counts in which the queue is open. An order whose tender is
+    /// [marked as started](crate::Approved::tender_started) is never reversed by itself, nor are
+    /// redemptions and cancellations. Who confirms too late gets [`Conflict::Reversed`](crate::Conflict).
+    pub fn reverse_undecided_after(mut self, age: Duration) -> Self {
+        self.reverse_undecided_after = Some(age);
+        self
+    }
+
     /// Accepts plain HTTP to any host. Credentials and customers are then readable on the way, so
     /// protect it by other means.
     pub fn allow_plain_http(mut self) -> Self {
@@ -278,7 +300,8 @@ impl ClientBuilder {
         };
         let opened = {
             let schedule = Arc::clone(&schedule);
-            runtime.spawn_blocking(move || open_ledger(queue_dir, options, schedule))
+            let has_sums = self.limits.have_sums();
+            runtime.spawn_blocking(move || open_ledger(queue_dir, options, schedule, has_sums))
         };
         let (ledger, recovery) = opened.await.map_err(OpenError::broken_off)??;
         let (worker_orders, orders) = watch::channel(WorkerOrder::Work);
@@ -295,6 +318,8 @@ impl ClientBuilder {
             control: Arc::default(),
             answers: self.answers,
             fail_fast: self.fail_fast,
+            limits: self.limits,
+            expiry: Expiry::new(self.reverse_undecided_after),
             report: RecoveryReport {
                 findings: findings(&recovery),
                 ..RecoveryReport::default()
@@ -306,8 +331,10 @@ impl ClientBuilder {
         };
         core.begin().await?;
         core.start_worker(self.timeout, orders, ended);
+        let core = Arc::new(core);
+        core.expiry.start(&core);
         Ok(Client {
-            core: Arc::new(core),
+            core,
             timeout: self.timeout,
             deadline: self.deadline,
             till_reference: TillReference::default(),
@@ -325,6 +352,10 @@ impl ClientBuilder {
                 self.connect_timeout == Some(Duration::ZERO),
             ),
             ("body_limit", self.body_limit_bytes == Some(0)),
+            (
+                "reverse_undecided_after",
+                self.reverse_undecided_after == Some(Duration::ZERO),
+            ),
         ];
         for (setting, is_zero) in given {
             if is_zero {
@@ -434,11 +465,16 @@ fn open_ledger(
     queue_dir: PathBuf,
     options: StoreOptions,
     schedule: Arc<Schedule>,
+    has_sums: bool,
 ) -> Result<(Ledger, Recovery), OpenError> {
     let lock = DirectoryLock::take(&queue_dir)?;
     let (store, recovery) = JournaledStore::open(lock, uptime(), options)?;
     let store: Arc<dyn Store> = Arc::new(store);
-    Ok((Ledger::start(store, schedule)?, recovery))
+    let ledger = Ledger::start(store, schedule)?;
+    if has_sums {
+        ledger.sum_up().map_err(unreadable)?;
+    }
+    Ok((ledger, recovery))
 }
 
 /// The base URL may have a password in it until it is checked, and keys are nobody's business.

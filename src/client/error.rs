@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::Limit;
 use crate::api::{Declined, HttpSetupError, NotSent, Unanswered};
 use crate::model::{Operation, RequestId, Violations};
 use crate::saf::{Conflict, LedgerError, RetryPolicyError};
@@ -142,6 +143,16 @@ pub enum RequestError {
         request_id: RequestId,
         /// The earlier request, whose reversal is not settled.
         reversed: RequestId,
+    },
+    /// What is pending has come to one of the [`limits`](crate::ClientBuilder::limits). Nothing was sent.
+    #[error("{operation} {request_id} was not sent: {limit}")]
+    LimitReached {
+        /// The operation.
+        operation: Operation,
+        /// The request.
+        request_id: RequestId,
+        /// The limit.
+        limit: Limit,
     },
     /// The queue belongs to another upstream, user or till. Nothing was sent: open the right queue, or
     /// [`adopt`](crate::Client::adopt) this one.

@@ -51,6 +51,7 @@ impl Client {
             source,
         })?;
         self.check_sale::<Q>(request_id)?;
+        self.check_limits(Q::OPERATION, request_id).await?;
         if self.fails_fast(request_id).await {
             return Ok(OrderOutcome::NotSent(NotSent::held(
                 Q::OPERATION,
@@ -121,6 +122,7 @@ impl Client {
             till_reference: self.till_reference.clone(),
             tender_started: false,
             in_doubt: false,
+            stands_since: None,
             advice_number: None,
             state: State::Sent,
         };
@@ -255,6 +257,7 @@ impl Client {
             identifiers: (!identifiers.is_empty()).then(|| identifiers.clone()),
         };
         self.core.ledger.apply(id, event).await?;
+        self.core.expiry.note_approval();
         let approved = Approved::new(self.clone(), id, response);
         Ok(OrderOutcome::Approved(approved))
     }

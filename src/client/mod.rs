@@ -16,9 +16,11 @@ mod approved;
 mod binding;
 mod builder;
 mod error;
+mod expiry;
 mod financial;
 mod finding;
 mod outcome;
+mod preflight;
 mod queries;
 mod query;
 mod recovery;
@@ -37,6 +39,7 @@ pub use approved::{Approved, Confirmable, HandedBack, QueuedAdvice};
 pub use builder::ClientBuilder;
 pub use error::{DecisionError, OpenError, QueryError, RequestError};
 pub use outcome::{OrderOutcome, Unknown};
+pub use preflight::{Limit, Limits};
 pub use recovery::RecoveryReport;
 pub use requests::{CancelOrderOutcome, CreateOrderOutcome, RedeemOrderOutcome};
 pub use steering::{CredentialsError, Health};
@@ -50,6 +53,7 @@ use crate::saf::ledger::Insistence;
 use crate::saf::link::{Ear, Link};
 use crate::saf::{Draft, Event, Ledger, RetryPolicy, Schedule, TillReference, TransactionRecord};
 use binding::Binding;
+use expiry::Expiry;
 
 /// How long a shutdown waits for the disk after its deadline.
 const CLOSING: Duration = Duration::from_secs(2);
@@ -89,6 +93,8 @@ struct Core {
     answers: Arc<dyn AnswerPolicy>,
     /// Whether requests are not even tried while the upstream is down.
     fail_fast: bool,
+    limits: Limits,
+    expiry: Expiry,
     /// What was found at the open.
     report: RecoveryReport,
     /// The runtime of the worker, which outlives those of short-lived callers.

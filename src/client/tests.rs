@@ -272,6 +272,8 @@ async fn client(
         control: Arc::default(),
         answers: Arc::new(InDoubt),
         fail_fast: false,
+        limits: Limits::default(),
+        expiry: Expiry::new(None),
         report: RecoveryReport {
             findings,
             ..RecoveryReport::default()

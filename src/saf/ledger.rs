@@ -31,18 +31,19 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
 use super::{Conflict, Event, Schedule, Transaction};
-use crate::model::{AdviceId, RequestId};
+use crate::model::{AdviceId, Currency, RequestId};
 use crate::store::{Store, StoreError, open_record};
 use committer::Committer;
 use recent::{Recent, Seen};
 pub(crate) use records::List;
 pub(super) use records::request_of;
-use records::{entries, load, page, request_of_advice};
+use records::{PAGE, entries, load, owed, page, request_of_advice};
 
 /// How many final transactions are kept, so that a late decision on one is understood.
 const HISTORY: u64 = 10_000;
@@ -69,11 +70,28 @@ struct Memory {
     recent: Mutex<Recent>,
     /// How many final transactions there are beyond those that are kept.
     excess: AtomicUsize,
+    /// The money whose confirmation is pending, in minor units.
+    owed: Mutex<Vec<(Currency, i64)>>,
 }
 
 impl Memory {
     fn recent(&self) -> MutexGuard<'_, Recent> {
         self.recent.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn owed(&self) -> MutexGuard<'_, Vec<(Currency, i64)>> {
+        self.owed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn owe(&self, changes: &[(Currency, i64)]) {
+        let mut all = self.owed();
+        for (currency, change) in changes {
+            match all.iter_mut().find(|(one, _)| one == currency) {
+                Some((_, sum)) => *sum = sum.saturating_add(*change),
+                None => all.push((currency.clone(), *change)),
+            }
+        }
+        all.retain(|(_, sum)| *sum != 0);
     }
 }
 
@@ -344,6 +362,56 @@ impl Ledger {
         // One that changed since the list was read may have left it.
         page.transactions.retain(|one| List::of(one) == list);
         Ok(page)
+    }
+
+    /// For how long `transaction` has been in its state, as far as that is known.
+    pub(crate) fn age_of(&self, transaction: &Transaction) -> Result<Duration, LedgerError> {
+        let since = transaction.stands_since.map(Duration::from_millis);
+        let running = self.store()?.running_time();
+        Ok(since.map_or(Duration::ZERO, |since| running.saturating_sub(since)))
+    }
+
+    /// The advice that has been pending for longest.
+    pub(crate) async fn oldest_pending(&self) -> Result<Option<Transaction>, LedgerError> {
+        let oldest = self
+            .read(|store| page(store, List::Pending, None, 1))
+            .await?;
+        Ok(oldest.transactions.into_iter().next())
+    }
+
+    /// The money in `currency` whose confirmation is pending, in minor units. Only what was decided by
+    /// this process counts, until [`sum_up`](Ledger::sum_up).
+    pub(crate) fn owed(&self, currency: &Currency) -> Result<i64, LedgerError> {
+        let memory = self.memory()?;
+        let owed = memory.owed();
+        let sum = owed.iter().find(|(one, _)| one == currency);
+        Ok(sum.map_or(0, |(_, sum)| *sum))
+    }
+
+    /// Adds up what was pending at the open. Nothing may have been decided yet.
+    pub(crate) fn sum_up(&self) -> Result<(), LedgerError> {
+        let (store, memory) = (self.store()?, self.memory()?);
+        let mut after = None;
+        loop {
+            let page = page(&*store, List::Pending, after, PAGE)?;
+            let sums: Vec<_> = page.transactions.iter().filter_map(owed).collect();
+            memory.owe(&sums);
+            after = page.last;
+            if after.is_none() {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Like [`page`](Ledger::page), where a read may wait.
+    pub(crate) async fn page_later(
+        &self,
+        list: List,
+        after: Option<u64>,
+        limit: usize,
+    ) -> Result<Page, LedgerError> {
+        self.read(move |store| page(store, list, after, limit))
+            .await
     }
 
     /// The request whose advice is `id`, if there is one.

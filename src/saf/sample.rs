@@ -30,6 +30,7 @@ pub(super) fn sent(operation: Operation) -> Transaction {
         till_reference: TillReference::default(),
         tender_started: false,
         in_doubt: false,
+        stands_since: None,
         advice_number: None,
         state: State::Sent,
     }

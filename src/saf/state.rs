@@ -65,6 +65,10 @@ pub(crate) struct Transaction {
     /// Whether a later state may be lost: nothing is decided on it without being asked.
     #[serde(default)]
     pub(crate) in_doubt: bool,
+    /// Since when it has been in its state, in milliseconds of the queue's running time: a wall clock
+    /// that jumps makes nothing older.
+    #[serde(default)]
+    pub(crate) stands_since: Option<u64>,
     /// The place of its advice in the order of decisions; `None` until the ledger has given it one.
     #[serde(default)]
     pub(crate) advice_number: Option<u64>,
@@ -130,6 +134,8 @@ pub(crate) enum Event {
     Complete,
     /// The till decided to reverse.
     Reverse(Draft, ReversalReason),
+    /// Nobody decided for too long: reverse it, if nobody can have taken or paid out money for it.
+    Expired(Draft),
     /// The advice was sent, without a final answer.
     Attempted(Attempt),
     /// The advice was sent, and that settled it.
@@ -217,6 +223,15 @@ impl Transaction {
         }
     }
 
+    /// Whether it may be reversed for its age. What was paid out, or refunded, is never reversed unasked,
+    /// and the till's mark says that tender is being taken.
+    pub(crate) fn may_expire(&self) -> bool {
+        matches!(self.state, State::Approved)
+            && self.operation == Operation::CreateOrder
+            && !self.tender_started
+            && !self.in_doubt
+    }
+
     /// What the transaction becomes by `event`; `None` where nothing changes.
     pub(crate) fn after(&self, event: Event) -> Result<Option<Transaction>, Conflict> {
         let Some(mut next) = self.next(event)? else {
@@ -250,7 +265,10 @@ impl Transaction {
                 Ok(Some(self.with(S::Completed)))
             }
             (S::Approved, E::Complete) => Err(Conflict::NoSuchAdvice),
-            (_, E::Asked) => Ok(None),
+            (S::Approved, E::Expired(draft)) if self.may_expire() => {
+                self.reversing(draft, ReversalReason::Cancelled).map(Some)
+            }
+            (_, E::Asked | E::Expired(_)) => Ok(None),
             (S::Approved, E::TenderStarted) => Ok(self.marked(true, self.in_doubt)),
             // Its answer may have been durable, and lost: it waits for a person.
             (S::Sent, E::Reverse(draft, reason)) if self.in_doubt => {

@@ -152,6 +152,11 @@ pub(crate) trait Store: Send + Sync {
     /// Where to put what has to be erased again.
     fn vault(&self) -> &dyn Vault;
 
+    /// For how long the queue has been open, in all its lives.
+    fn running_time(&self) -> Duration {
+        Duration::ZERO
+    }
+
     /// Refuses where the only room left is that which is kept for decisions still to come.
     fn check_room(&self) -> Result<(), StoreError> {
         Ok(())

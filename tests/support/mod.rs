@@ -37,23 +37,28 @@ pub struct Shop {
 
 impl Shop {
     pub async fn open() -> Shop {
+        Shop::open_with(|till| till).await
+    }
+
+    pub async fn open_with(settings: impl FnOnce(ClientBuilder) -> ClientBuilder) -> Shop {
         let upstream = Simulator::start().await.unwrap();
         let queue = tempfile::tempdir().unwrap();
-        let till = till(&upstream.base_url(), queue.path())
-            .open()
-            .await
-            .unwrap();
+        let till = settings(till(&upstream.base_url(), queue.path()));
         Shop {
             upstream,
-            till,
+            till: till.open().await.unwrap(),
             queue,
         }
     }
 
     /// Shuts the till down and opens it again on the same queue.
     pub async fn reopen(self) -> Shop {
+        self.reopen_with(|till| till).await
+    }
+
+    pub async fn reopen_with(self, settings: impl FnOnce(ClientBuilder) -> ClientBuilder) -> Shop {
         self.till.shutdown(PATIENCE).await;
-        let till = till(&self.upstream.base_url(), self.queue.path());
+        let till = settings(till(&self.upstream.base_url(), self.queue.path()));
         Shop {
             till: till.open().await.unwrap(),
             ..self

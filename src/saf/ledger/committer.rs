@@ -12,10 +12,10 @@ use super::contested::Contested;
 use super::recent::Seen;
 use super::records::{
     List, check_size, count, first_number, keep_receipt, list_value, listing, load, next_number,
-    open_list_key, sweep_vault, transaction_key,
+    open_list_key, owed, sweep_vault, transaction_key,
 };
 use super::{HISTORY, HISTORY_SLACK, Insistence, Job, LedgerError, Memory, Reply, Work};
-use crate::model::RequestId;
+use crate::model::{Currency, RequestId};
 use crate::store::{Batch, Kept, Store, StoreError, seal_record};
 
 /// How many callers one commit serves at the most.
@@ -74,6 +74,8 @@ struct Group {
     /// What the batch puts on the list of pending advices, and what it takes off.
     pending: Vec<(u64, RequestId)>,
     settled: Vec<RequestId>,
+    /// What the batch adds to the money whose confirmation is pending, and what it takes off.
+    owed: Vec<(Currency, i64)>,
     noted: Vec<oneshot::Sender<Result<(), LedgerError>>>,
     /// The final transactions that the batch lets go, and the first number behind them.
     forgotten: (Vec<RequestId>, u64),
@@ -98,8 +100,14 @@ impl Group {
             (false, true) => {
                 let number = after.advice_number.unwrap_or_default();
                 self.pending.push((number, after.request_id));
+                self.owed.extend(owed(after));
             }
-            (true, false) => self.settled.push(after.request_id),
+            (true, false) => {
+                self.settled.push(after.request_id);
+                let paid = before.and_then(owed);
+                self.owed
+                    .extend(paid.map(|(currency, sum)| (currency, -sum)));
+            }
             _ => {}
         }
     }
@@ -112,6 +120,10 @@ impl Group {
             self.erased.push((before.request_id, at));
         }
     }
+}
+
+fn is_another_state(before: &Transaction, after: &Transaction) -> bool {
+    std::mem::discriminant(&before.state) != std::mem::discriminant(&after.state)
 }
 
 /// Drops the final transactions that these keys list.
@@ -264,6 +276,10 @@ impl Committer {
     ) -> Result<Arc<Transaction>, StoreError> {
         let id = transaction.request_id;
         keep_receipt(&*self.store, &mut transaction)?;
+        if before.is_none_or(|before| is_another_state(before, &transaction)) {
+            let running = self.store.running_time().as_millis();
+            transaction.stands_since = u64::try_from(running).ok();
+        }
         if transaction.advice().is_some() && transaction.advice_number.is_none() {
             transaction.advice_number = Some(self.next.advice);
             self.next.advice += 1;
@@ -340,6 +356,7 @@ impl Committer {
             for transaction in group.changed.values() {
                 self.contested.follow(transaction);
             }
+            self.memory.owe(&group.owed);
         }
         if committed.is_ok() {
             self.schedule.follow(&group.pending, &group.settled);

@@ -4,7 +4,7 @@ use zeroize::Zeroizing;
 
 use super::super::{Receipt, Transaction};
 use super::{DamagedRecord, Page};
-use crate::model::{AdviceId, Operation, RequestId};
+use crate::model::{AdviceId, Currency, Operation, RequestId};
 use crate::store::{Kept, Store, StoreError, open_record};
 
 /// How many entries of a list are read at a time.
@@ -178,6 +178,18 @@ pub(super) fn is_about_an_order(transaction: &Transaction) -> bool {
         transaction.operation,
         Operation::RedeemOrder | Operation::CancelOrder
     )
+}
+
+/// The money that its pending confirmation is about, in minor units.
+pub(super) fn owed(transaction: &Transaction) -> Option<(Currency, i64)> {
+    let advice = transaction.pending_advice()?;
+    let approved = transaction
+        .approval
+        .as_ref()
+        .map(|approval| &approval.amount);
+    let money = advice.amount.as_ref().or(approved)?;
+    let is_confirmation = advice.reason.is_none();
+    is_confirmation.then(|| (money.currency.clone(), money.minor_units))
 }
 
 /// At most `limit` entries of `list` behind `after`: their numbers, and the requests that they name.

@@ -15,23 +15,23 @@ const SETTLEMENTS: [Settlement; 5] = [
 /// What follows: the name of the next state, `=` for no change, `!` and the name of the conflict.
 ///
 /// Columns: approved, declined, not sent, unknown, confirm, complete, reverse, attempted, settled, duplicate, tender
-/// started, doubted, asked.
+/// started, doubted, asked, expired.
 #[rustfmt::skip]
-const TABLE: [(&str, [&str; 13]); 14] = [
-    ("sent", ["Approved", "Declined", "NotSent", "Reversing", "!StillUnderWay", "!StillUnderWay", "!StillUnderWay", "!StillUnderWay", "!StillUnderWay", "Duplicate", "!StillUnderWay", "Sent", "="]),
-    ("not sent", ["!NotSent", "!NotSent", "!NotSent", "!NotSent", "!NotSent", "!NotSent", "!NotSent", "!NotSent", "!NotSent", "!NotSent", "!NotSent", "=", "="]),
-    ("declined", ["!Declined", "!Declined", "!Declined", "!Declined", "!Declined", "!Declined", "!Declined", "!Declined", "!Declined", "!Declined", "!Declined", "=", "="]),
-    ("duplicate", ["!Declined", "!Declined", "!Declined", "!Declined", "!Declined", "!Declined", "Reversing", "!Declined", "!Declined", "!Declined", "!Declined", "=", "="]),
-    ("approved", ["!Undecided", "!Undecided", "!Undecided", "!Undecided", "Confirming", "!NoSuchAdvice", "Reversing", "!Undecided", "!Undecided", "!Undecided", "Approved", "Approved", "="]),
-    ("approved cancellation", ["!Undecided", "!Undecided", "!Undecided", "!Undecided", "!NoSuchAdvice", "Completed", "Reversing", "!Undecided", "!Undecided", "!Undecided", "Approved", "Approved", "="]),
-    ("completed", ["!Completed", "!Completed", "!Completed", "!Completed", "!Completed", "=", "!Completed", "!Completed", "!Completed", "!Completed", "!Completed", "=", "="]),
-    ("confirming", ["!Confirmed", "!Confirmed", "!Confirmed", "!Confirmed", "=", "!Confirmed", "!Confirmed", "Confirming", "Confirming", "!Confirmed", "!Confirmed", "=", "="]),
-    ("confirming, repeated", ["!Confirmed", "!Confirmed", "!Confirmed", "!Confirmed", "=", "!Confirmed", "!Confirmed", "Confirming", "Confirming", "!Confirmed", "!Confirmed", "=", "="]),
-    ("confirmation settled", ["!Confirmed", "!Confirmed", "!Confirmed", "!Confirmed", "=", "!Confirmed", "!Confirmed", "!Settled", "!Settled", "!Confirmed", "!Confirmed", "=", "="]),
-    ("reversing", ["!Reversed", "!Reversed", "!Reversed", "=", "!Reversed", "!Reversed", "=", "Reversing", "Reversing", "!Reversed", "!Reversed", "=", "="]),
-    ("reversing the unknown", ["!Reversed", "!Reversed", "!Reversed", "=", "!Reversed", "!Reversed", "=", "Reversing", "Reversing", "!Reversed", "!Reversed", "=", "="]),
-    ("reversing a cancellation", ["!Reversed", "!Reversed", "!Reversed", "=", "!Reversed", "!Reversed", "=", "Reversing", "Reversing", "!Reversed", "!Reversed", "=", "="]),
-    ("reversal settled", ["!Reversed", "!Reversed", "!Reversed", "=", "!Reversed", "!Reversed", "=", "!Settled", "!Settled", "!Reversed", "!Reversed", "=", "="]),
+const TABLE: [(&str, [&str; 14]); 14] = [
+    ("sent", ["Approved", "Declined", "NotSent", "Reversing", "!StillUnderWay", "!StillUnderWay", "!StillUnderWay", "!StillUnderWay", "!StillUnderWay", "Duplicate", "!StillUnderWay", "Sent", "=", "="]),
+    ("not sent", ["!NotSent", "!NotSent", "!NotSent", "!NotSent", "!NotSent", "!NotSent", "!NotSent", "!NotSent", "!NotSent", "!NotSent", "!NotSent", "=", "=", "="]),
+    ("declined", ["!Declined", "!Declined", "!Declined", "!Declined", "!Declined", "!Declined", "!Declined", "!Declined", "!Declined", "!Declined", "!Declined", "=", "=", "="]),
+    ("duplicate", ["!Declined", "!Declined", "!Declined", "!Declined", "!Declined", "!Declined", "Reversing", "!Declined", "!Declined", "!Declined", "!Declined", "=", "=", "="]),
+    ("approved", ["!Undecided", "!Undecided", "!Undecided", "!Undecided", "Confirming", "!NoSuchAdvice", "Reversing", "!Undecided", "!Undecided", "!Undecided", "Approved", "Approved", "=", "Reversing"]),
+    ("approved cancellation", ["!Undecided", "!Undecided", "!Undecided", "!Undecided", "!NoSuchAdvice", "Completed", "Reversing", "!Undecided", "!Undecided", "!Undecided", "Approved", "Approved", "=", "="]),
+    ("completed", ["!Completed", "!Completed", "!Completed", "!Completed", "!Completed", "=", "!Completed", "!Completed", "!Completed", "!Completed", "!Completed", "=", "=", "="]),
+    ("confirming", ["!Confirmed", "!Confirmed", "!Confirmed", "!Confirmed", "=", "!Confirmed", "!Confirmed", "Confirming", "Confirming", "!Confirmed", "!Confirmed", "=", "=", "="]),
+    ("confirming, repeated", ["!Confirmed", "!Confirmed", "!Confirmed", "!Confirmed", "=", "!Confirmed", "!Confirmed", "Confirming", "Confirming", "!Confirmed", "!Confirmed", "=", "=", "="]),
+    ("confirmation settled", ["!Confirmed", "!Confirmed", "!Confirmed", "!Confirmed", "=", "!Confirmed", "!Confirmed", "!Settled", "!Settled", "!Confirmed", "!Confirmed", "=", "=", "="]),
+    ("reversing", ["!Reversed", "!Reversed", "!Reversed", "=", "!Reversed", "!Reversed", "=", "Reversing", "Reversing", "!Reversed", "!Reversed", "=", "=", "="]),
+    ("reversing the unknown", ["!Reversed", "!Reversed", "!Reversed", "=", "!Reversed", "!Reversed", "=", "Reversing", "Reversing", "!Reversed", "!Reversed", "=", "=", "="]),
+    ("reversing a cancellation", ["!Reversed", "!Reversed", "!Reversed", "=", "!Reversed", "!Reversed", "=", "Reversing", "Reversing", "!Reversed", "!Reversed", "=", "=", "="]),
+    ("reversal settled", ["!Reversed", "!Reversed", "!Reversed", "=", "!Reversed", "!Reversed", "=", "!Settled", "!Settled", "!Reversed", "!Reversed", "=", "=", "="]),
 ];
 
 /// Every transaction that a row speaks of.
@@ -67,7 +67,7 @@ fn settled_in_each_way(transaction: &Transaction) -> Vec<Transaction> {
 }
 
 /// One event of each kind, in the order of the table's columns.
-fn events() -> [Event; 13] {
+fn events() -> [Event; 14] {
     [
         approved(),
         Event::Declined,
@@ -82,6 +82,7 @@ fn events() -> [Event; 13] {
         Event::TenderStarted,
         Event::Doubted,
         Event::Asked,
+        Event::Expired(draft()),
     ]
 }
 

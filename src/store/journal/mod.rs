@@ -34,6 +34,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::time::Duration;
 
 use super::disk::Disk;
 use super::{Change, StoreError, Uptime};
@@ -277,8 +278,13 @@ impl Journal {
         self.writer().current.name.number
     }
 
+    /// For how long it has been open, in all its lives; of earlier ones, up to their last frame.
+    pub(crate) fn running_time(&self) -> Duration {
+        Duration::from_secs(self.ran_before).saturating_add((self.uptime)())
+    }
+
     fn running_seconds(&self) -> u64 {
-        self.ran_before.saturating_add((self.uptime)().as_secs())
+        self.running_time().as_secs()
     }
 
     fn segment(&self, number: u64) -> Option<Arc<Segment>> {

@@ -213,6 +213,10 @@ impl Store for JournaledStore {
         &self.vault
     }
 
+    fn running_time(&self) -> Duration {
+        self.shared.journal.running_time()
+    }
+
     fn check_room(&self) -> Result<(), StoreError> {
         match self.shared.journal.is_full() {
             true => Err(StoreError::Full {

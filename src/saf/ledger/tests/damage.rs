@@ -123,6 +123,7 @@ async fn the_names_that_format_1_stores_do_not_change_by_accident() {
             "request_id",
             "requested_at",
             "sequence",
+            "stands_since",
             "state",
             "tender_started",
             "till_reference",
