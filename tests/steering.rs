@@ -9,8 +9,8 @@ use std::time::Duration;
 use money_transfer_retailer::model::ReversalReason;
 use money_transfer_retailer::simulator::{CannedAnswer, Fault, Operation, Rule, Simulator};
 use money_transfer_retailer::{
-    AdviceId, AdviceState, Client, ClientBuilder, Credentials, CredentialsError, Health, LinkState,
-    NotSentReason, OrderOutcome, RetryPolicy, Standing, Trouble, WaitError,
+    AdviceId, AdviceState, Client, ClientBuilder, Credentials, CredentialsError, DecisionError,
+    Health, LinkState, NotSentReason, OrderOutcome, RetryPolicy, Standing, Trouble, WaitError,
 };
 use support::{PATIENCE, Shop, approved, order, till};
 
@@ -159,6 +159,8 @@ async fn deliver_now_waits_for_no_pause_and_pause_holds_everything() {
         .wait_empty(Duration::from_millis(200))
         .await;
     assert_eq!(empty.unwrap_err().count, 1);
+    let listed = shop.till.advices().pending().unwrap();
+    assert_eq!(listed[0].state, AdviceState::Held);
     shop.till.resume().await.unwrap();
     shop.till.deliver_now();
     let ended = shop.till.advices().wait(advice.advice_id, PATIENCE).await;
@@ -268,4 +270,29 @@ async fn a_failed_handshake_is_told_as_such() {
     assert_eq!(till.health().trouble, Some(Trouble::Tls));
     // What a till tries on its own account closes no way.
     assert_eq!(till.health().link, LinkState::Up);
+}
+
+#[tokio::test]
+async fn nobody_waits_for_a_client_that_was_shut_down() {
+    let shop = open(|till| till.retry_policy(patient())).await;
+    let order = shop.approved().await;
+    let confirmations = Rule::on(Operation::ConfirmPayment).always();
+    shop.upstream
+        .inject(confirmations.fault(Fault::status(500)));
+    let advice = order.confirm().await.unwrap();
+    shop.upstream.received(Operation::ConfirmPayment, 1).await;
+    let (one, all) = (shop.till.clone(), shop.till.clone());
+    let waiting_for_one =
+        tokio::spawn(async move { one.advices().wait(advice.advice_id, HOUR).await });
+    let waiting_for_all = tokio::spawn(async move { all.advices().wait_empty(HOUR).await });
+    tokio::task::yield_now().await;
+    shop.till.shutdown(PATIENCE).await;
+    let waited = tokio::time::timeout(PATIENCE, waiting_for_one).await;
+    let waited = waited.unwrap().unwrap();
+    assert!(
+        matches!(waited, Err(WaitError::Queue(DecisionError::Closed))),
+        "{waited:?}"
+    );
+    let waited = tokio::time::timeout(PATIENCE, waiting_for_all).await;
+    assert_eq!(waited.unwrap().unwrap().unwrap_err().count, 1);
 }

@@ -21,6 +21,9 @@ pub struct Declined {
     pub status: u16,
     /// What the service says about it, where it says something.
     pub detail: Option<ErrorDetail>,
+    /// How long the other side asked to be left alone (`Retry-After`, in seconds or as a date). What
+    /// it says is not bounded here.
+    pub retry_after: Option<Duration>,
     /// The first bytes of a body that is no `ErrorDetail`. Masked, as a proxy's page may quote the
     /// message or its URL.
     pub excerpt: Option<Sensitive>,
@@ -50,6 +53,7 @@ impl Declined {
             operation,
             request_id,
             status: answer.status,
+            retry_after: answer.retry_after,
             excerpt: match detail {
                 Some(_) => None,
                 None => excerpt(answer),

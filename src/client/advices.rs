@@ -32,7 +32,7 @@ pub enum WaitError {
     Queue(#[from] DecisionError),
 }
 
-/// The deadline was reached before the queue was empty.
+/// The deadline was reached, or the client was shut down, before the queue was empty.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{count} advices are still pending")]
 #[non_exhaustive]
@@ -58,7 +58,7 @@ impl<'a> Advices<'a> {
     /// shutdown.
     pub fn pending(&self) -> Result<Vec<AdviceRecord>, DecisionError> {
         self.list(List::Pending, |transaction| {
-            AdviceRecord::pending(transaction, &self.core.schedule)
+            AdviceRecord::pending(transaction, self.core.whereabouts())
         })
     }
 
@@ -72,7 +72,7 @@ impl<'a> Advices<'a> {
     /// As for [`pending`](Advices::pending).
     pub fn rejected(&self) -> Result<Vec<AdviceRecord>, DecisionError> {
         self.list(List::Refused, |transaction| {
-            AdviceRecord::rejected(transaction, &self.core.schedule)
+            AdviceRecord::rejected(transaction, self.core.whereabouts())
         })
     }
 
@@ -89,8 +89,9 @@ impl<'a> Advices<'a> {
         let mut inferred = std::collections::VecDeque::new();
         self.each_page(List::Ended, |page| {
             let ended = page.transactions.iter();
-            inferred
-                .extend(ended.filter_map(|one| AdviceRecord::inferred(one, &self.core.schedule)));
+            inferred.extend(
+                ended.filter_map(|one| AdviceRecord::inferred(one, self.core.whereabouts())),
+            );
             let excess = inferred.len().saturating_sub(LIST_LIMIT);
             inferred.drain(..excess);
             true
@@ -129,7 +130,7 @@ impl<'a> Advices<'a> {
         loop {
             changes.mark_unchanged();
             let found = self.core.ledger.look_up(request).await?;
-            let record = found.map(|one| AdviceRecord::of(&one, &self.core.schedule));
+            let record = found.map(|one| AdviceRecord::of(&one, self.core.whereabouts()));
             match record.flatten() {
                 Some(record) if record.is_pending() => {}
                 settled => return Ok(settled),
@@ -139,16 +140,19 @@ impl<'a> Advices<'a> {
         }
     }
 
-    /// Waits until nothing is pending any more, for as long as `deadline`.
+    /// Waits until nothing is pending any more, for as long as `deadline`, or until the client is shut
+    /// down.
     ///
     /// # Errors
     /// [`StillPending`] says how many advices are left.
     pub async fn wait_empty(&self, deadline: Duration) -> Result<(), StillPending> {
-        let emptied =
-            tokio::time::timeout(deadline.min(LONGEST_WAIT), self.core.schedule.emptied()).await;
-        emptied.map_err(|_| StillPending {
-            count: self.pending_count(),
-        })
+        let is_closed = || self.core.ledger.is_closed();
+        let emptied = self.core.schedule.emptied_or(is_closed);
+        let _ = tokio::time::timeout(deadline.min(LONGEST_WAIT), emptied).await;
+        match self.pending_count() {
+            0 => Ok(()),
+            count => Err(StillPending { count }),
+        }
     }
 
     /// The requests that wait for a decision, oldest first; the first 1,000 of them.
@@ -161,7 +165,7 @@ impl<'a> Advices<'a> {
     /// As for [`pending`](Advices::pending).
     pub fn undecided(&self) -> Result<Vec<TransactionRecord>, DecisionError> {
         self.list(List::Undecided, |transaction| {
-            let record = || TransactionRecord::new(transaction.clone(), &self.core.schedule);
+            let record = || TransactionRecord::new(transaction.clone(), self.core.whereabouts());
             transaction.awaits_decision().then(record)
         })
     }
@@ -177,7 +181,7 @@ impl<'a> Advices<'a> {
     /// As for [`pending`](Advices::pending).
     pub fn duplicates(&self) -> Result<Vec<TransactionRecord>, DecisionError> {
         self.list(List::Undecided, |transaction| {
-            let record = TransactionRecord::new(transaction.clone(), &self.core.schedule);
+            let record = TransactionRecord::new(transaction.clone(), self.core.whereabouts());
             (record.standing == Standing::Duplicate).then_some(record)
         })
     }

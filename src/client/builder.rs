@@ -437,7 +437,7 @@ impl Core {
         orders: watch::Receiver<WorkerOrder>,
         ended: watch::Sender<bool>,
     ) {
-        let delivery = Delivery {
+        let delivery = Arc::new(Delivery {
             ledger: Arc::clone(&self.ledger),
             schedule: Arc::clone(&self.schedule),
             link: Arc::clone(&self.link),
@@ -447,9 +447,20 @@ impl Core {
             clock: Arc::clone(&self.clock),
             policy: self.policy,
             timeout,
-        };
+        });
+        let pause = self.policy.pause_after(1);
         self.runtime.spawn(async move {
-            delivery.run(orders).await;
+            loop {
+                let worker = tokio::spawn(Arc::clone(&delivery).run(orders.clone()));
+                match worker.await {
+                    // What was in flight went back to the schedule, and all else is durable.
+                    Err(error) if error.is_panic() => {
+                        tracing::error!(%error, "the delivery was broken off, and begins anew");
+                    }
+                    _ => break,
+                }
+                tokio::time::sleep(pause).await;
+            }
             // Nobody may be waiting for it.
             ended.send_replace(true);
         });

@@ -237,7 +237,7 @@ impl Client {
                 request_id: known.request_id,
             });
         }
-        let record = TransactionRecord::new(known.clone(), &self.core.schedule);
+        let record = TransactionRecord::new(known.clone(), self.core.whereabouts());
         let outcome = OrderOutcome::Earlier(Box::new(record));
         Ok(Handover::new(&self.core, outcome))
     }

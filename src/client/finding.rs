@@ -38,7 +38,7 @@ impl Client {
             let page = read(after)?;
             let matching = page.transactions.into_iter();
             let matching = matching.filter(|one| one.till_reference.matches(wanted));
-            found.extend(matching.map(|one| TransactionRecord::new(one, &self.core.schedule)));
+            found.extend(matching.map(|one| TransactionRecord::new(one, self.core.whereabouts())));
             match page.last {
                 Some(last) => after = Some(last),
                 None => break,

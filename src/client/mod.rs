@@ -51,7 +51,9 @@ use crate::saf::control::Control;
 use crate::saf::delivery::Order as WorkerOrder;
 use crate::saf::ledger::Insistence;
 use crate::saf::link::{Ear, Link};
-use crate::saf::{Draft, Event, Ledger, RetryPolicy, Schedule, TillReference, TransactionRecord};
+use crate::saf::{
+    Draft, Event, Ledger, RetryPolicy, Schedule, TillReference, TransactionRecord, Whereabouts,
+};
 use binding::Binding;
 use expiry::Expiry;
 
@@ -202,7 +204,7 @@ impl Client {
     /// shutdown.
     pub fn transaction(&self, id: RequestId) -> Result<Option<TransactionRecord>, DecisionError> {
         let found = self.core.ledger.transaction(id)?;
-        Ok(found.map(|one| TransactionRecord::new(one, &self.core.schedule)))
+        Ok(found.map(|one| TransactionRecord::new(one, self.core.whereabouts())))
     }
 
     /// Marks that tender for the request `id` is being taken, or that money is being paid out.
@@ -316,6 +318,8 @@ impl Client {
         // Closing waits for the disk, which no async task should do.
         let closing = core.runtime.spawn_blocking(move || ledger.close());
         let closed = timeout(CLOSING, closing).await;
+        // Nobody waits any longer for what will be settled after the next open.
+        core.schedule.tell_waiting();
         Remaining {
             pending: core.schedule.len(),
             broken_off: !finished || closed.is_err(),
@@ -324,6 +328,13 @@ impl Client {
 }
 
 impl Core {
+    fn whereabouts(&self) -> Whereabouts<'_> {
+        Whereabouts {
+            schedule: &self.schedule,
+            control: &self.control,
+        }
+    }
+
     fn draft(&self) -> Draft {
         Draft {
             id: AdviceId::random(),

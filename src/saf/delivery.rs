@@ -37,7 +37,7 @@ use crate::store::StoreError;
 const PAGE: usize = 64;
 
 /// How many outcomes may be on their way to the disk while others are sent.
-const RECORDINGS: usize = 256;
+const RECORDINGS: usize = 64;
 
 /// The worker's tools.
 pub(crate) struct Delivery {
@@ -125,27 +125,26 @@ struct Pacing {
 
 impl Delivery {
     /// Works until told to finish, or until nobody is left to tell.
-    pub(crate) async fn run(self, mut orders: watch::Receiver<Order>) {
-        let delivery = Arc::new(self);
-        let mut pacing = delivery.pacing();
+    pub(crate) async fn run(self: Arc<Self>, mut orders: watch::Receiver<Order>) {
+        let mut pacing = self.pacing();
         let mut in_flight = InFlight::default();
         // Asked before anything is started: work may arrive together with the word to stop.
         while *orders.borrow() == Order::Work {
-            let wait = delivery.start_due(&mut in_flight, &mut pacing).await;
+            let wait = self.start_due(&mut in_flight, &mut pacing).await;
             // With all places taken there is nothing to wake up for but one that is given up.
-            let has_place = delivery.has_place(&in_flight);
+            let has_place = self.has_place(&in_flight);
             tokio::select! {
                 changed = orders.changed() => if changed.is_err() {
                     return;
                 },
-                () = delivery.go_on(&mut in_flight) => {}
-                () = delivery.schedule.changed(), if has_place => {}
+                () = self.go_on(&mut in_flight) => {}
+                () = self.schedule.changed(), if has_place => {}
                 () = wait.over(), if has_place => {}
             }
         }
         let finished = async {
             while !in_flight.is_empty() {
-                delivery.go_on(&mut in_flight).await;
+                self.go_on(&mut in_flight).await;
             }
         };
         tokio::select! {
@@ -421,7 +420,8 @@ impl Delivery {
     fn pause(&self, attempts: u32, outcome: &AdviceOutcome) -> Duration {
         let asked = match outcome {
             AdviceOutcome::Unknown(unanswered) => unanswered.retry_after,
-            _ => None,
+            AdviceOutcome::Refused(refusal) => refusal.retry_after,
+            AdviceOutcome::NotSent(_) | AdviceOutcome::Accepted { .. } => None,
         };
         self.policy.pause_as_asked(attempts, asked)
     }

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use super::control::Control;
 use super::schedule::Position;
 use super::{Advice, Attempt, Receipt, Schedule, Settlement, State, TillReference, Transaction};
 use crate::model::{AdviceId, Money, Operation, RequestId, ReversalReason, Timestamp};
@@ -122,13 +123,30 @@ pub enum Standing {
     Reversed,
 }
 
+/// What has to be asked to know where a pending advice stands.
+#[derive(Clone, Copy)]
+pub(crate) struct Whereabouts<'a> {
+    pub(crate) schedule: &'a Schedule,
+    pub(crate) control: &'a Control,
+}
+
+impl Whereabouts<'_> {
+    fn position(self, request_id: RequestId) -> Option<Position> {
+        match self.schedule.position(request_id) {
+            Some(Position::InFlight) => Some(Position::InFlight),
+            _ if self.control.is_held() => Some(Position::Held),
+            position => position,
+        }
+    }
+}
+
 impl TransactionRecord {
-    pub(crate) fn new(transaction: Transaction, schedule: &Schedule) -> Self {
+    pub(crate) fn new(transaction: Transaction, whereabouts: Whereabouts<'_>) -> Self {
         let advice = transaction.advice();
         TransactionRecord {
             standing: Standing::of(&transaction),
             amount: amount(&transaction),
-            advice: advice.map(|advice| AdviceRecord::any(&transaction, advice, schedule)),
+            advice: advice.map(|advice| AdviceRecord::any(&transaction, advice, whereabouts)),
             request_id: transaction.request_id,
             operation: transaction.operation,
             requested_at: transaction.requested_at,
@@ -165,32 +183,35 @@ fn amount(transaction: &Transaction) -> Option<Money> {
 
 impl AdviceRecord {
     /// The advice of `transaction`, if it is still to be sent.
-    pub(crate) fn pending(transaction: &Transaction, schedule: &Schedule) -> Option<Self> {
+    pub(crate) fn pending(transaction: &Transaction, whereabouts: Whereabouts<'_>) -> Option<Self> {
         let advice = transaction.pending_advice()?;
-        Some(Self::any(transaction, advice, schedule))
+        Some(Self::any(transaction, advice, whereabouts))
     }
 
     /// The advice of `transaction`, if there is a decision.
-    pub(crate) fn of(transaction: &Transaction, schedule: &Schedule) -> Option<Self> {
+    pub(crate) fn of(transaction: &Transaction, whereabouts: Whereabouts<'_>) -> Option<Self> {
         let advice = transaction.advice()?;
-        Some(Self::any(transaction, advice, schedule))
+        Some(Self::any(transaction, advice, whereabouts))
     }
 
     /// The advice of `transaction`, if its end was inferred.
-    pub(crate) fn inferred(transaction: &Transaction, schedule: &Schedule) -> Option<Self> {
+    pub(crate) fn inferred(
+        transaction: &Transaction,
+        whereabouts: Whereabouts<'_>,
+    ) -> Option<Self> {
         let advice = transaction.advice()?;
         let is_inferred = advice.settlement.is_some_and(Settlement::is_inferred);
-        is_inferred.then(|| Self::any(transaction, advice, schedule))
+        is_inferred.then(|| Self::any(transaction, advice, whereabouts))
     }
 
-    fn any(transaction: &Transaction, advice: &Advice, schedule: &Schedule) -> Self {
+    fn any(transaction: &Transaction, advice: &Advice, whereabouts: Whereabouts<'_>) -> Self {
         let state = match advice.settlement {
             Some(Settlement::Accepted) => AdviceState::Accepted,
             Some(Settlement::NothingToReverse) => AdviceState::NothingToReverse,
             Some(Settlement::ArrivedEarlier) => AdviceState::ArrivedEarlier,
             Some(Settlement::Rejected) => AdviceState::Rejected,
             Some(Settlement::NotOffered) => AdviceState::NotOffered,
-            None => match schedule.position(transaction.request_id) {
+            None => match whereabouts.position(transaction.request_id) {
                 Some(Position::InFlight) => AdviceState::InFlight,
                 Some(Position::Held) => AdviceState::Held,
                 Some(Position::Waiting(pause)) => AdviceState::Waiting(pause),
@@ -201,10 +222,13 @@ impl AdviceRecord {
     }
 
     /// The advice of `transaction`, if the upstream refused it.
-    pub(crate) fn rejected(transaction: &Transaction, schedule: &Schedule) -> Option<Self> {
+    pub(crate) fn rejected(
+        transaction: &Transaction,
+        whereabouts: Whereabouts<'_>,
+    ) -> Option<Self> {
         let advice = transaction.advice()?;
         let is_refused = advice.settlement.is_some_and(Settlement::is_refusal);
-        is_refused.then(|| Self::any(transaction, advice, schedule))
+        is_refused.then(|| Self::any(transaction, advice, whereabouts))
     }
 
     /// Whether it is still to be sent.
@@ -266,7 +290,7 @@ impl fmt::Display for AdviceState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             AdviceState::InFlight => f.write_str("being sent"),
-            AdviceState::Held => f.write_str("held until the queue is adopted"),
+            AdviceState::Held => f.write_str("held: delivery is paused, suspended, or quarantined"),
             AdviceState::Waiting(pause) if pause.is_zero() => f.write_str("next try now"),
             AdviceState::Waiting(pause) => write!(f, "next try in {:.1} s", pause.as_secs_f64()),
             AdviceState::Rejected => f.write_str("rejected"),

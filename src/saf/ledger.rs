@@ -447,6 +447,10 @@ impl Ledger {
         let _ = shared.committer.join();
     }
 
+    pub(crate) fn is_closed(&self) -> bool {
+        self.shared().is_none()
+    }
+
     fn memory(&self) -> Result<Arc<Memory>, LedgerError> {
         let guard = self.shared();
         let shared = guard.as_ref().ok_or(LedgerError::Closed)?;

@@ -39,6 +39,7 @@ pub use advice::{Attempt, AttemptOutcome};
 pub use control::Suspension;
 pub use findings::Finding;
 pub(crate) use findings::findings;
+pub(crate) use inspection::Whereabouts;
 pub use inspection::{AdviceRecord, AdviceState, Severity, Standing, TransactionRecord};
 pub use ledger::DamagedRecord;
 pub(crate) use ledger::{Ledger, LedgerError, List, Page as LedgerPage};

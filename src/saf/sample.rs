@@ -98,6 +98,7 @@ pub(super) fn refusal(status: u16, error_type: ErrorType, id: &str) -> Declined 
                 .id(id)
                 .build(),
         ),
+        retry_after: None,
         excerpt: None,
     }
 }

@@ -379,14 +379,21 @@ impl Schedule {
         self.pending.subscribe()
     }
 
-    /// Returns once nothing is pending.
-    pub(crate) async fn emptied(&self) {
+    /// Returns once nothing is pending, or `is_over` says so when it is asked again.
+    pub(crate) async fn emptied_or(&self, is_over: impl Fn() -> bool) {
+        let mut changes = self.pending.subscribe();
         // Cannot fail: the sender lives in `self`.
-        let _ = self
-            .pending
-            .subscribe()
-            .wait_for(|pending| *pending == 0)
-            .await;
+        let _ = changes.wait_for(|pending| *pending == 0 || is_over()).await;
+    }
+
+    #[cfg(test)]
+    pub(super) async fn emptied(&self) {
+        self.emptied_or(|| false).await;
+    }
+
+    /// Has everybody look again who waits for an advice.
+    pub(crate) fn tell_waiting(&self) {
+        self.pending.send_modify(|_| {});
     }
 
     /// How many advices the window holds.

@@ -297,7 +297,7 @@ impl Shop {
             timeout: Duration::from_secs(60),
         };
         tokio::spawn(Counted {
-            inner: Box::pin(delivery.run(orders)),
+            inner: Box::pin(Arc::new(delivery).run(orders)),
             polls: Arc::clone(&self.polls),
         })
     }
@@ -454,12 +454,17 @@ async fn what_may_have_arrived_although_it_could_not_be_recorded_is_no_rejection
     assert_eq!(shop.settlement(id), Some(Settlement::ArrivedEarlier));
 }
 
-/// How long the worker waits after a doubt that asks for `retry_after`.
-async fn pause_after_being_asked_for(retry_after: Duration) -> Duration {
+/// The service's own word, about the sender and not about the advice.
+const AUTHENTICATION_ERROR: &str =
+    r#"{"errorType":"AUTHENTICATION_ERROR","errorMessage":"no","id":"7"}"#;
+
+/// How long the worker waits after an answer that asks for `retry_after`.
+async fn pause_after_being_asked_for(retry_after: Duration, status: u16, body: &str) -> Duration {
+    let body = body.to_owned();
     let mut shop = Shop::new(move |_, _| {
-        let mut gateway = answer(503, "<html>");
-        gateway.retry_after = Some(retry_after);
-        Reply::Answer(gateway)
+        let mut busy = answer(status, &body);
+        busy.retry_after = Some(retry_after);
+        Reply::Answer(busy)
     })
     .policy(|policy| policy.pauses(10 * SECOND, 10 * SECOND));
     shop.confirm().await;
@@ -473,11 +478,13 @@ async fn pause_after_being_asked_for(retry_after: Duration) -> Duration {
 async fn an_upstream_that_asks_to_be_left_alone_is_up_to_an_hour() {
     for (asked, waited) in [(0, 10), (1, 10), (10, 10), (120, 120), (3_600, 3_600)] {
         let asked = Duration::from_secs(asked);
-        let paused = pause_after_being_asked_for(asked).await;
-        assert_eq!(paused, Duration::from_secs(waited), "{asked:?}");
+        for (status, body) in [(503, "<html>"), (400, AUTHENTICATION_ERROR)] {
+            let paused = pause_after_being_asked_for(asked, status, body).await;
+            assert_eq!(paused, Duration::from_secs(waited), "{status} {asked:?}");
+        }
     }
     for endless in [2 * RETRY_AFTER_LIMIT, Duration::from_secs(u64::MAX)] {
-        let paused = pause_after_being_asked_for(endless).await;
+        let paused = pause_after_being_asked_for(endless, 503, "").await;
         assert_eq!(paused, RETRY_AFTER_LIMIT);
     }
 }
