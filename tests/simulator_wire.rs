@@ -215,7 +215,8 @@ async fn every_choice_and_every_part_of_a_body_is_looked_at() {
 async fn a_body_with_all_its_parts_is_accepted() {
     let till = Till::open().await;
     let mut order = till.order(1);
-    order["stan"] = json!(123);
+    (order["stan"], order["rrn"]) = (json!(123), json!("456"));
+    order["basketRef"] = json!(789);
     order["purposeOfRemittance"] = json!("EDUCATION");
     order["recipientRelationship"] = json!("CHILD");
     order["amounts"] = json!({ "additionalAmounts": { "tip": till::zar(1) } });
@@ -231,7 +232,9 @@ async fn a_body_with_all_its_parts_is_accepted() {
     assert_eq!(approved.status, 201, "{approved:?}");
     assert_eq!(approved.json["slipData"], order["slipData"]);
     assert_eq!(approved.json["senderDetails"], order["senderDetails"]);
-    assert_eq!(approved.json["stan"], "123");
+    assert_eq!(approved.json["basketRef"], "789");
+    let repeats = |name| approved.json.get(name).is_some();
+    assert!(!repeats("stan") && !repeats("rrn"), "{approved:?}");
 }
 
 #[tokio::test]

@@ -19,21 +19,27 @@ pub(super) fn history(desk: &mut Desk<'_>, call: &Call) -> Outcome {
     };
     let filter = Filter::read(call)?;
     let customer = desk.account.customer(profile_id).ok_or(UNKNOWN)?;
-    let of_customer =
-        |order: &&StoredOrder| order.customer_profile_id.as_deref() == Some(profile_id);
-    let orders = desk.account.orders.iter().filter(of_customer);
-    let entries: Vec<Value> = orders
-        .filter(|order| filter.lets_through(order))
-        .map(entry)
+    let (originator, receiver) = (
+        customer.record["originator"].clone(),
+        customer.record["receiver"].clone(),
+    );
+    let entries: Vec<Value> = listed(desk, profile_id, &filter)
+        .into_iter()
+        .map(|order| entry(desk, order))
         .collect();
     Ok(Answer::json(
         200,
-        json!({
-            "originator": customer.record["originator"],
-            "receiver": customer.record["receiver"],
-            "orders": entries,
-        }),
+        json!({ "originator": originator, "receiver": receiver, "orders": entries }),
     ))
+}
+
+/// The customer's orders that the query asks for.
+fn listed(desk: &Desk<'_>, profile_id: &str, filter: &Filter<'_>) -> Vec<usize> {
+    let orders = desk.account.orders.iter().enumerate();
+    let of_customer = orders
+        .filter(|(_, order)| order.customer_profile_id.as_deref() == Some(profile_id))
+        .filter(|(_, order)| filter.lets_through(order));
+    of_customer.map(|(index, _)| index).collect()
 }
 
 /// What the query asks of an order.
@@ -121,7 +127,9 @@ fn moment(given: Option<&str>) -> Result<Option<DateTime<Utc>>, Refusal> {
     }
 }
 
-fn entry(order: &StoredOrder) -> Value {
+fn entry(desk: &mut Desk<'_>, order: usize) -> Value {
+    let alternative = desk.tell_alternative(order);
+    let order = &desk.account.orders[order];
     json!({
         "amount": order.request["amount"],
         "status": order.status(),
@@ -130,7 +138,7 @@ fn entry(order: &StoredOrder) -> Value {
         "receiver": order.request["receiver"],
         "settlementEntity": order.request["settlementEntity"],
         "orderRedeemRef": order.shown.redeem_ref,
-        "orderRedeemRefAlt": order.redeem_ref_alt,
+        "orderRedeemRefAlt": alternative,
         "orderId": order.shown.leg.request_id,
     })
 }

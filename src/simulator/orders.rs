@@ -202,7 +202,7 @@ fn stored(desk: &mut Desk<'_>, call: &Call, profile_id: Option<String>) -> Store
     StoredOrder {
         shown: Arc::new(shown),
         time: call.text("/time").and_then(time::read),
-        redeem_ref_alt: desk.digits(10),
+        redeem_ref_alt: None,
         remittance_ref: None,
         pin_block: call.text("/pin/pinBlock").map(str::to_owned),
         wrong_pins: 0,
