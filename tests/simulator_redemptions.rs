@@ -268,7 +268,7 @@ async fn alternative(till: &Till, order: &Value) -> String {
     let profile = customer.json["customerProfileId"].as_str().unwrap();
     let history = till
         .get(&format!(
-            "/admin/customers/orders?customerProfileId={profile}"
+            "/admin/customers/orders?receiverId=9&customerProfileId={profile}"
         ))
         .await;
     history.json["orders"][0]["orderRedeemRefAlt"]

@@ -7,6 +7,7 @@ use super::{
     accounts::{Desk, StoredOrder, UNKNOWN},
     answer::{Answer, Problem},
     call::{Call, text},
+    checks::demand,
     outcome::{Outcome, Refusal},
     shapes::is_status,
     time,
@@ -14,10 +15,8 @@ use super::{
 
 /// getCustomerOrderHistory.
 pub(super) fn history(desk: &mut Desk<'_>, call: &Call) -> Outcome {
-    let Some(profile_id) = call.parameter("customerProfileId") else {
-        return Err(Problem::missing("customerProfileId").into());
-    };
     let filter = Filter::read(call)?;
+    let profile_id = call.parameter("customerProfileId").unwrap_or_default();
     let customer = desk.account.customer(profile_id).ok_or(UNKNOWN)?;
     let (originator, receiver) = (
         customer.record["originator"].clone(),
@@ -59,6 +58,9 @@ struct Payment<'a> {
     value: &'a str,
 }
 
+/// The parameters that the interface requires.
+const REQUIRED: &[&str] = &["customerProfileId", "receiverId"];
+
 const TEXTS: &[(&str, &str)] = &[
     ("receiverId", "/receiver/id"),
     ("merchantId", "/originator/merchant/merchantId"),
@@ -71,12 +73,17 @@ impl<'a> Filter<'a> {
         if status.is_some_and(|status| !is_status(status)) {
             return Err(Answer::html(404).into());
         }
+        let (from, to) = (
+            moment(call.parameter("fromDateTime"))?,
+            moment(call.parameter("toDateTime"))?,
+        );
+        demand(call, REQUIRED)?;
         let given =
             |(name, pointer): &(&str, &'static str)| Some((*pointer, call.parameter(name)?));
         Ok(Filter {
             texts: TEXTS.iter().filter_map(given).collect(),
-            from: moment(call.parameter("fromDateTime"))?,
-            to: moment(call.parameter("toDateTime"))?,
+            from,
+            to,
             status,
             payment: Payment::read(call)?,
         })
@@ -102,11 +109,12 @@ impl<'a> Payment<'a> {
         let Some(kind) = call.parameter("paymentType") else {
             return Ok(None);
         };
-        let required = |name: &str| call.parameter(name).ok_or_else(|| Problem::missing(name));
+        let (name, value) = ("paymentIdentifierName", "paymentIdentifierValue");
+        demand(call, &[name, value])?;
         Ok(Some(Payment {
             kind,
-            name: required("paymentIdentifierName")?,
-            value: required("paymentIdentifierValue")?,
+            name: call.parameter(name).unwrap_or_default(),
+            value: call.parameter(value).unwrap_or_default(),
         }))
     }
 

@@ -46,6 +46,7 @@ pub(super) fn lookup(desk: &mut Desk<'_>, call: &Call) -> Outcome {
             .filter(|_| !desk.provider_quirks),
         ..Names::default()
     };
+    // The provider's server demands the reference and nothing else, not even the receiver.
     if names.is_none() {
         return Err(Problem::missing("orderRedeemRef").into());
     }
