@@ -8,7 +8,7 @@ use std::{
 };
 
 use money_transfer_retailer::simulator::{
-    BASE_PATH, Builder, Message, Rule, RuleError, Simulator, Stray,
+    BASE_PATH, Builder, Fault, Message, Rule, RuleError, Simulator, Stray,
 };
 
 const HELP: &str = "\
@@ -42,7 +42,8 @@ Examples:
 
 Any user name and password that are not empty are an account; what moves money has to name the user as its client.id.
 POST .../testServerAdmin/reset?clientId=USER forgets everything of a user.
-One line is printed for each request: time, operation (or method and path), status, ids. Ctrl-C ends it.";
+One line is printed for each request: time, operation (or method and path), status, ids. A message that a fault keeps
+waiting is told as it comes in, without a status, and once more if it is answered after all. Ctrl-C ends it.";
 
 /// Messages that are kept in memory, though no one asks for the book here.
 const REMEMBERED: usize = 1_000;
@@ -101,7 +102,8 @@ fn command(mut arguments: impl Iterator<Item = String>) -> Result<Command, Argum
     let mut builder = Simulator::builder()
         .listen(([127, 0, 0, 1], 8080))
         .remember(REMEMBERED)
-        .observe(print)
+        .observe_received(print_held)
+        .observe(print_over)
         .observe_strays(print_stray);
     while let Some(argument) = arguments.next() {
         // Both --name value and --name=value are understood.
@@ -164,6 +166,27 @@ async fn run(builder: Builder) -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Whoever waits for an answer that does not come wants to see meanwhile that the message has arrived.
+fn print_held(message: &Message) {
+    if is_held(message) {
+        print(message);
+    }
+}
+
+fn print_over(message: &Message) {
+    if !is_held(message) || message.answered().is_some() {
+        print(message);
+    }
+}
+
+/// Whether a fault keeps the message waiting, for a while or for ever.
+fn is_held(message: &Message) -> bool {
+    matches!(
+        message.fault(),
+        Some(Fault::Hang | Fault::ProcessAndHang | Fault::ProcessLate(_) | Fault::SlowHeaders(_))
+    )
 }
 
 fn print(message: &Message) {

@@ -9,7 +9,10 @@ use std::{
     io::{BufRead as _, BufReader},
     path::PathBuf,
     process::{Child, Command, Output, Stdio},
-    sync::mpsc::{Receiver, channel},
+    sync::{
+        Arc, Mutex,
+        mpsc::{Receiver, channel},
+    },
     time::Duration,
 };
 
@@ -34,7 +37,7 @@ fn example() -> Command {
 /// A simulator in a process of its own, which ends with it.
 struct Running {
     process: Child,
-    lines: Receiver<String>,
+    lines: Arc<Mutex<Receiver<String>>>,
     base_url: String,
 }
 
@@ -53,7 +56,7 @@ impl Running {
         });
         let mut running = Running {
             process,
-            lines,
+            lines: Arc::new(Mutex::new(lines)),
             base_url: String::new(),
         };
         let first = running.line();
@@ -64,7 +67,14 @@ impl Running {
 
     /// The next line that it prints.
     fn line(&self) -> String {
-        self.lines.recv_timeout(PATIENCE).unwrap()
+        self.lines.lock().unwrap().recv_timeout(PATIENCE).unwrap()
+    }
+
+    /// The next line that it prints, for tests that do something else meanwhile.
+    async fn next_line(&self) -> String {
+        let lines = Arc::clone(&self.lines);
+        let wait = move || lines.lock().unwrap().recv_timeout(PATIENCE).unwrap();
+        tokio::task::spawn_blocking(wait).await.unwrap()
     }
 
     async fn post(&self, path: &str, message: &Value) -> Answer {
@@ -143,6 +153,36 @@ async fn a_fault_of_the_command_line_is_met_and_told() {
     assert!(line.contains("fault=Answer"), "{line}");
     assert_eq!(running.post("/orders", &order).await.status, 201);
     assert!(!running.line().contains("fault="));
+}
+
+#[tokio::test]
+async fn a_message_that_hangs_is_told_as_it_comes_in_and_only_then() {
+    for fault in ["hang", "process-and-hang", "process-late=1m"] {
+        let running = Running::start(&["--fault", &format!("create-order:1:{fault}")]);
+        let order = Till::open().await.order(1);
+        let request = format!("request={}", id(&order));
+        let told = tokio::select! {
+            answered = running.post("/orders", &order) => panic!("{answered:?}"),
+            told = running.next_line() => told,
+        };
+        assert_eq!(words(&told)[1..4], ["createOrder", "-", &request], "{told}");
+        assert!(told.contains("fault="), "{told}");
+        // The client is gone by now, which is worth no line.
+        assert_eq!(running.post("/nowhere", &order).await.status, 404);
+        let next = running.line();
+        assert_eq!(words(&next)[1], "POST", "{fault}: {next}");
+    }
+}
+
+#[tokio::test]
+async fn a_message_that_is_answered_late_is_told_twice() {
+    let running = Running::start(&["--fault", "create-order:1:slow-headers=300ms"]);
+    let order = Till::open().await.order(1);
+    assert_eq!(running.post("/orders", &order).await.status, 201);
+    for status in ["-", "201"] {
+        let line = running.line();
+        assert_eq!(words(&line)[1..3], ["createOrder", status], "{line}");
+    }
 }
 
 #[test]
