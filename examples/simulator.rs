@@ -30,15 +30,20 @@ Rules:
              get-customer-info, create-or-update-customer, get-fee-quote, get-fee-quote-by-post, get-exchange-rate,
              get-customer-order-history
   WHEN       always (the default), K (the next K messages), nth=N, p=P (each with probability P)
-  FAULT      not processed:  refuse, hang, close-before, tls-failure, status=CODE[,CONTENT-TYPE[,BODY]],
-                             error=ERROR_TYPE[,CODE]
+  FAULT      not processed:  refuse, hang, close-before, tls-failure, error=ERROR_TYPE[,CODE],
+                             status=CODE[,CONTENT-TYPE[,BODY]], status=CODE[|NAME: VALUE]...[||BODY]
              processed:      close-during, close-after, lose-answer, process-and-hang, garbage, wrong-id,
                              slow-headers=TIME, slow-body=TIME, process-late=TIME, process-twice[=first|second],
                              huge-body=BYTES                                    (TIME: 250ms, 5s, 2m)
 
+With | a status is followed by headers, and with || by a body: | ends a line, as on the wire. tls-failure sends a TLS alert
+in the place of an HTTP answer: the exchange breaks after the request was sent.
+
 Examples:
   --fault create-order:1:lose-answer     the answer to the next order is lost, the order stands
   --fault any:p=0.1:status=500           one message in ten is answered 500 and not processed
+  --fault 'any:2:status=503|Retry-After: 7|Content-Type: text/html||<h1>Busy</h1>'
+                                         the next two are asked to come back after 7 seconds
 
 Any user name and password that are not empty are an account; what moves money has to name the user as its client.id.
 POST .../testServerAdmin/reset?clientId=USER forgets everything of a user.

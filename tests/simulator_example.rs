@@ -156,6 +156,18 @@ async fn a_fault_of_the_command_line_is_met_and_told() {
 }
 
 #[tokio::test]
+async fn a_fault_of_the_command_line_sets_headers() {
+    let fault = "any:1:status=503|Retry-After: 7|Content-Type: text/html; charset=utf-8|X-A: 1|X-A: 2||a|b, ||c";
+    let running = Running::start(&["--fault", fault]);
+    let busy = running.post("/orders", &Till::open().await.order(1)).await;
+    assert_eq!((busy.status, busy.text.as_str()), (503, "a|b, ||c"));
+    assert_eq!(busy.headers["retry-after"], "7");
+    assert_eq!(busy.content_type, "text/html; charset=utf-8");
+    let twice: Vec<_> = busy.headers.get_all("x-a").iter().collect();
+    assert_eq!(twice, ["1", "2"]);
+}
+
+#[tokio::test]
 async fn a_message_that_hangs_is_told_as_it_comes_in_and_only_then() {
     for fault in ["hang", "process-and-hang", "process-late=1m"] {
         let running = Running::start(&["--fault", &format!("create-order:1:{fault}")]);
@@ -209,6 +221,10 @@ fn an_argument_that_is_not_understood_is_named_and_ends_it() {
             "--fault: \"explode\" is no fault",
         ),
         (&["--fault", "sell:hang"], "--fault: "),
+        (
+            &["--fault", "any:status=503|Retry-After 7"],
+            "--fault: \"Retry-After 7\" is no header",
+        ),
         (&["--fault=any:2:slow-body=3"], "--fault: \"3\" is no time"),
     ] {
         let ended = ended(arguments);

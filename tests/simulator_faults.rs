@@ -211,6 +211,18 @@ async fn any_answer_can_be_given_in_the_rules_place() {
 }
 
 #[tokio::test]
+async fn the_length_of_an_answer_is_that_of_its_body_whatever_its_headers_say() {
+    let canned = CannedAnswer::status(503)
+        .header("content-length", "7000")
+        .header("transfer-encoding", "chunked")
+        .body("text/html", "<h1>Busy</h1>");
+    let (_, _, outcome) = meet(canned).await;
+    let busy = outcome.unwrap();
+    assert_eq!((busy.status, busy.text.as_str()), (503, "<h1>Busy</h1>"));
+    assert_eq!(busy.headers["content-length"], "13");
+}
+
+#[tokio::test]
 async fn an_error_can_be_given_in_the_rules_place() {
     let (till, order, outcome) = meet(Fault::Error {
         status: 504,
