@@ -300,6 +300,15 @@ async fn a_tls_handshake_fails_with_or_without_a_fault() {
     );
 }
 
+#[tokio::test]
+async fn a_client_that_speaks_https_fails_at_the_handshake_and_sends_nothing() {
+    let till = Till::open().await;
+    let url = till.simulator.base_url().replace("http://", "https://");
+    let failed = till.client.get(format!("{url}/orders")).send().await;
+    assert!(failed.unwrap_err().is_connect());
+    assert!(till.simulator.book().is_empty());
+}
+
 /// All bytes that come back to a createOrder on a connection of its own.
 async fn raw_post(till: &Till, fault: Option<Fault>, order: &Value) -> Vec<u8> {
     if let Some(fault) = fault {
