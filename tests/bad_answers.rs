@@ -28,7 +28,7 @@ use raw::answers::good;
 use raw::desk::{Desk, SHORT, in_time, quote_of};
 use raw::server::{Connection, Received, Upstream};
 use rows::{Bad, Meets, ROWS, Row};
-use support::{approved, impatient, order};
+use support::{PATIENCE, approved, impatient, order};
 
 const LIMIT_BYTES: usize = 4_000;
 
@@ -128,7 +128,7 @@ impl Bench {
             till.retry_policy(impatient()).body_limit(LIMIT_BYTES)
         });
         let hasty = Desk::open_with(&base_url, |till| {
-            till.retry_policy(impatient()).timeout(SHORT)
+            till.retry_policy(impatient()).timeout(2 * SHORT)
         });
         Bench {
             patient: patient.await,
@@ -189,7 +189,8 @@ impl Bench {
     /// Decides on an approved order, and tells what became of the advice.
     async fn advice(&self, row: &'static Row, decision: Decision) -> String {
         let desk = self.desk(row);
-        let order = sell(&desk.till).await;
+        // Only the advice is to meet what the row says.
+        let order = sell(&desk.till.with_timeout(PATIENCE)).await;
         self.script.next(decision.path(), row);
         let id = decide(order, decision).await.request_id;
         desk.drained().await;
