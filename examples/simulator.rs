@@ -8,7 +8,7 @@ use std::{
 };
 
 use money_transfer_retailer::simulator::{
-    BASE_PATH, Builder, Message, Rule, RuleError, Simulator, Stray,
+    BASE_PATH, Builder, Fault, Message, Rule, RuleError, Simulator, Stray,
 };
 
 const HELP: &str = "\
@@ -30,19 +30,25 @@ Rules:
              get-customer-info, create-or-update-customer, get-fee-quote, get-fee-quote-by-post, get-exchange-rate,
              get-customer-order-history
   WHEN       always (the default), K (the next K messages), nth=N, p=P (each with probability P)
-  FAULT      not processed:  refuse, hang, close-before, tls-failure, status=CODE[,CONTENT-TYPE[,BODY]],
-                             error=ERROR_TYPE[,CODE]
+  FAULT      not processed:  refuse, hang, close-before, tls-failure, error=ERROR_TYPE[,CODE],
+                             status=CODE[,CONTENT-TYPE[,BODY]], status=CODE[|NAME: VALUE]...[||BODY]
              processed:      close-during, close-after, lose-answer, process-and-hang, garbage, wrong-id,
                              slow-headers=TIME, slow-body=TIME, process-late=TIME, process-twice[=first|second],
                              huge-body=BYTES                                    (TIME: 250ms, 5s, 2m)
 
+With | a status is followed by headers, and with || by a body: | ends a line, as on the wire. tls-failure sends a TLS alert
+in the place of an HTTP answer: the exchange breaks after the request was sent.
+
 Examples:
   --fault create-order:1:lose-answer     the answer to the next order is lost, the order stands
   --fault any:p=0.1:status=500           one message in ten is answered 500 and not processed
+  --fault 'any:2:status=503|Retry-After: 7|Content-Type: text/html||<h1>Busy</h1>'
+                                         the next two are asked to come back after 7 seconds
 
 Any user name and password that are not empty are an account; what moves money has to name the user as its client.id.
 POST .../testServerAdmin/reset?clientId=USER forgets everything of a user.
-One line is printed for each request: time, operation (or method and path), status, ids. Ctrl-C ends it.";
+One line is printed for each request: time, operation (or method and path), status, ids. A message that a fault keeps
+waiting is told as it comes in, without a status, and once more if it is answered after all. Ctrl-C ends it.";
 
 /// Messages that are kept in memory, though no one asks for the book here.
 const REMEMBERED: usize = 1_000;
@@ -101,7 +107,8 @@ fn command(mut arguments: impl Iterator<Item = String>) -> Result<Command, Argum
     let mut builder = Simulator::builder()
         .listen(([127, 0, 0, 1], 8080))
         .remember(REMEMBERED)
-        .observe(print)
+        .observe_received(print_held)
+        .observe(print_over)
         .observe_strays(print_stray);
     while let Some(argument) = arguments.next() {
         // Both --name value and --name=value are understood.
@@ -164,6 +171,27 @@ async fn run(builder: Builder) -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Whoever waits for an answer that does not come wants to see meanwhile that the message has arrived.
+fn print_held(message: &Message) {
+    if is_held(message) {
+        print(message);
+    }
+}
+
+fn print_over(message: &Message) {
+    if !is_held(message) || message.answered().is_some() {
+        print(message);
+    }
+}
+
+/// Whether a fault keeps the message waiting, for a while or for ever.
+fn is_held(message: &Message) -> bool {
+    matches!(
+        message.fault(),
+        Some(Fault::Hang | Fault::ProcessAndHang | Fault::ProcessLate(_) | Fault::SlowHeaders(_))
+    )
 }
 
 fn print(message: &Message) {

@@ -234,6 +234,24 @@ async fn the_observer_sees_each_message_when_it_is_over() {
 }
 
 #[tokio::test]
+async fn the_observer_of_receipts_sees_a_message_that_hangs_with_its_fault() {
+    let (seen, mut received) = tokio::sync::mpsc::unbounded_channel();
+    let builder = Simulator::builder()
+        .inject(Rule::any().fault(Fault::Hang))
+        .observe_received(move |message| seen.send(message.clone()).unwrap());
+    let till = Till::at(builder).await;
+    let order = till.order(1);
+    let message = tokio::select! {
+        answered = till.try_post("/orders", &order) => panic!("{answered:?}"),
+        message = received.recv() => message.unwrap(),
+    };
+    assert_eq!(message.operation(), Operation::CreateOrder);
+    assert_eq!(message.request_id(), Some(id(&order)));
+    assert_eq!(message.fault(), Some(&Fault::Hang));
+    assert_eq!((message.processed(), message.answered()), (0, None));
+}
+
+#[tokio::test]
 async fn the_observer_of_strays_sees_every_request_that_is_no_message() {
     let seen = Arc::new(Mutex::new(Vec::new()));
     let lines = Arc::clone(&seen);

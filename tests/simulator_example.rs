@@ -9,7 +9,10 @@ use std::{
     io::{BufRead as _, BufReader},
     path::PathBuf,
     process::{Child, Command, Output, Stdio},
-    sync::mpsc::{Receiver, channel},
+    sync::{
+        Arc, Mutex,
+        mpsc::{Receiver, channel},
+    },
     time::Duration,
 };
 
@@ -34,7 +37,7 @@ fn example() -> Command {
 /// A simulator in a process of its own, which ends with it.
 struct Running {
     process: Child,
-    lines: Receiver<String>,
+    lines: Arc<Mutex<Receiver<String>>>,
     base_url: String,
 }
 
@@ -53,7 +56,7 @@ impl Running {
         });
         let mut running = Running {
             process,
-            lines,
+            lines: Arc::new(Mutex::new(lines)),
             base_url: String::new(),
         };
         let first = running.line();
@@ -64,7 +67,14 @@ impl Running {
 
     /// The next line that it prints.
     fn line(&self) -> String {
-        self.lines.recv_timeout(PATIENCE).unwrap()
+        self.lines.lock().unwrap().recv_timeout(PATIENCE).unwrap()
+    }
+
+    /// The next line that it prints, for tests that do something else meanwhile.
+    async fn next_line(&self) -> String {
+        let lines = Arc::clone(&self.lines);
+        let wait = move || lines.lock().unwrap().recv_timeout(PATIENCE).unwrap();
+        tokio::task::spawn_blocking(wait).await.unwrap()
     }
 
     async fn post(&self, path: &str, message: &Value) -> Answer {
@@ -145,6 +155,48 @@ async fn a_fault_of_the_command_line_is_met_and_told() {
     assert!(!running.line().contains("fault="));
 }
 
+#[tokio::test]
+async fn a_fault_of_the_command_line_sets_headers() {
+    let fault = "any:1:status=503|Retry-After: 7|Content-Type: text/html; charset=utf-8|X-A: 1|X-A: 2||a|b, ||c";
+    let running = Running::start(&["--fault", fault]);
+    let busy = running.post("/orders", &Till::open().await.order(1)).await;
+    assert_eq!((busy.status, busy.text.as_str()), (503, "a|b, ||c"));
+    assert_eq!(busy.headers["retry-after"], "7");
+    assert_eq!(busy.content_type, "text/html; charset=utf-8");
+    let twice: Vec<_> = busy.headers.get_all("x-a").iter().collect();
+    assert_eq!(twice, ["1", "2"]);
+}
+
+#[tokio::test]
+async fn a_message_that_hangs_is_told_as_it_comes_in_and_only_then() {
+    for fault in ["hang", "process-and-hang", "process-late=1m"] {
+        let running = Running::start(&["--fault", &format!("create-order:1:{fault}")]);
+        let order = Till::open().await.order(1);
+        let request = format!("request={}", id(&order));
+        let told = tokio::select! {
+            answered = running.post("/orders", &order) => panic!("{answered:?}"),
+            told = running.next_line() => told,
+        };
+        assert_eq!(words(&told)[1..4], ["createOrder", "-", &request], "{told}");
+        assert!(told.contains("fault="), "{told}");
+        // The client is gone by now, which is worth no line.
+        assert_eq!(running.post("/nowhere", &order).await.status, 404);
+        let next = running.line();
+        assert_eq!(words(&next)[1], "POST", "{fault}: {next}");
+    }
+}
+
+#[tokio::test]
+async fn a_message_that_is_answered_late_is_told_twice() {
+    let running = Running::start(&["--fault", "create-order:1:slow-headers=300ms"]);
+    let order = Till::open().await.order(1);
+    assert_eq!(running.post("/orders", &order).await.status, 201);
+    for status in ["-", "201"] {
+        let line = running.line();
+        assert_eq!(words(&line)[1..3], ["createOrder", status], "{line}");
+    }
+}
+
 #[test]
 fn an_argument_that_is_not_understood_is_named_and_ends_it() {
     for (arguments, said) in [
@@ -169,6 +221,10 @@ fn an_argument_that_is_not_understood_is_named_and_ends_it() {
             "--fault: \"explode\" is no fault",
         ),
         (&["--fault", "sell:hang"], "--fault: "),
+        (
+            &["--fault", "any:status=503|Retry-After 7"],
+            "--fault: \"Retry-After 7\" is no header",
+        ),
         (&["--fault=any:2:slow-body=3"], "--fault: \"3\" is no time"),
     ] {
         let ended = ended(arguments);

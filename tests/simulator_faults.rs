@@ -211,6 +211,18 @@ async fn any_answer_can_be_given_in_the_rules_place() {
 }
 
 #[tokio::test]
+async fn the_length_of_an_answer_is_that_of_its_body_whatever_its_headers_say() {
+    let canned = CannedAnswer::status(503)
+        .header("content-length", "7000")
+        .header("transfer-encoding", "chunked")
+        .body("text/html", "<h1>Busy</h1>");
+    let (_, _, outcome) = meet(canned).await;
+    let busy = outcome.unwrap();
+    assert_eq!((busy.status, busy.text.as_str()), (503, "<h1>Busy</h1>"));
+    assert_eq!(busy.headers["content-length"], "13");
+}
+
+#[tokio::test]
 async fn an_error_can_be_given_in_the_rules_place() {
     let (till, order, outcome) = meet(Fault::Error {
         status: 504,
@@ -286,6 +298,15 @@ async fn a_tls_handshake_fails_with_or_without_a_fault() {
         raw_post(&till, Some(Fault::TlsFailure), &till.order(1)).await,
         alert
     );
+}
+
+#[tokio::test]
+async fn a_client_that_speaks_https_fails_at_the_handshake_and_sends_nothing() {
+    let till = Till::open().await;
+    let url = till.simulator.base_url().replace("http://", "https://");
+    let failed = till.client.get(format!("{url}/orders")).send().await;
+    assert!(failed.unwrap_err().is_connect());
+    assert!(till.simulator.book().is_empty());
 }
 
 /// All bytes that come back to a createOrder on a connection of its own.

@@ -268,7 +268,7 @@ async fn alternative(till: &Till, order: &Value) -> String {
     let profile = customer.json["customerProfileId"].as_str().unwrap();
     let history = till
         .get(&format!(
-            "/admin/customers/orders?customerProfileId={profile}"
+            "/admin/customers/orders?receiverId=9&customerProfileId={profile}"
         ))
         .await;
     history.json["orders"][0]["orderRedeemRefAlt"]
@@ -299,7 +299,7 @@ async fn a_pin_is_updated_by_the_alternative_reference_alone() {
 async fn the_alternative_reference_does_not_stand_in_for_the_redeem_reference() {
     const UNKNOWN: (u16, &str) = (400, "UNABLE_TO_LOCATE_RECORD");
     let till = Till::open().await;
-    let (order, reference) = till.sold(1).await;
+    let (order, _) = till.sold(1).await;
     let alternative = alternative(&till, &order).await;
     let found = till
         .get(&format!("/orders?orderRedeemRef={alternative}"))
@@ -311,10 +311,50 @@ async fn the_alternative_reference_does_not_stand_in_for_the_redeem_reference() 
         .post("/orders/cancel", &till.cancellation(&alternative))
         .await;
     assert_eq!(cancelled.error(), UNKNOWN);
-    let mut cancellation = till.cancellation(&reference);
-    cancellation["orderRedeemRefAlt"] = json!("1");
-    let refused = till.post("/orders/cancel", &cancellation).await;
-    assert_eq!(refused.error(), UNKNOWN);
+}
+
+/// A cancellation that names the alternative reference, too.
+fn cancellation_with(till: &Till, reference: &str, alternative: &str) -> Value {
+    let mut cancellation = till.cancellation(reference);
     cancellation["orderRedeemRefAlt"] = json!(alternative);
+    cancellation
+}
+
+#[tokio::test]
+async fn a_cancellation_may_name_any_alternative_reference_as_long_as_none_was_told() {
+    let till = Till::open().await;
+    let (_, reference) = till.sold(1).await;
+    for _ in 0..2 {
+        let cancellation = cancellation_with(&till, &reference, "whatever");
+        let cancelled = till.post("/orders/cancel", &cancellation).await;
+        assert_eq!(cancelled.status, 200, "{cancelled:?}");
+        assert_eq!(cancelled.json["orderRedeemRefAlt"], "whatever");
+        let reversal = till.reversal(&cancellation);
+        let reversed = till.post("/orders/cancel/reversals", &reversal).await;
+        assert_eq!(reversed.status, 202);
+    }
+}
+
+#[tokio::test]
+async fn a_cancellation_with_another_alternative_reference_than_the_one_told_is_refused() {
+    let till = Till::open().await;
+    let (order, reference) = till.sold(1).await;
+    let told = alternative(&till, &order).await;
+    let refused = cancellation_with(&till, &reference, "1");
+    let refused = till.post("/orders/cancel", &refused).await;
+    assert_eq!(refused.error(), (400, "UNABLE_TO_LOCATE_RECORD"));
+    let cancellation = cancellation_with(&till, &reference, &told);
     assert_eq!(till.post("/orders/cancel", &cancellation).await.status, 200);
+}
+
+#[tokio::test]
+async fn an_alternative_reference_stays_what_it_was() {
+    let till = Till::open().await;
+    let (order, reference) = till.sold(1).await;
+    let cancelled = till
+        .post("/orders/cancel", &till.cancellation(&reference))
+        .await;
+    let told = alternative(&till, &order).await;
+    assert_eq!(cancelled.json["orderRedeemRefAlt"], json!(told));
+    assert_eq!(alternative(&till, &order).await, told);
 }

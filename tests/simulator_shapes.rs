@@ -9,6 +9,7 @@ mod till;
 
 use facts::{Extent, FACTS, example, places, schemas};
 use money_transfer_retailer::simulator::Operation;
+use reqwest::Method;
 use serde_json::{Value, json};
 use till::{Answer, Till, answer, with_json};
 
@@ -112,6 +113,87 @@ async fn every_member_of_another_kind_is_a_400_in_plain_text() {
     }
     println!("{unread} members of another kind");
     assert!(unread > 300, "only {unread}");
+}
+
+/// What the provider's server does without, although the interface requires it.
+const DONE_WITHOUT: [(Operation, &str); 2] = [
+    (Operation::LookupOrder, "receiverId"),
+    (Operation::GetCustomerInfo, "receiverId"),
+];
+
+/// A value that the simulator can read, for each parameter that is required somewhere.
+fn value_of(parameter: &str) -> &'static str {
+    match parameter {
+        "amount" => "100",
+        "amountIncludesFee" => "true",
+        "fromCurrency" | "toCurrency" => "710",
+        _ => "9",
+    }
+}
+
+/// The queries, each with the parameters that it needs.
+fn queries() -> Vec<(Operation, Vec<&'static str>)> {
+    let required_by = |operation: Operation| {
+        let parameters = &FACTS["paths"][operation.path()]["get"]["parameters"];
+        let parameters = parameters.as_array().unwrap().iter();
+        let required = parameters.filter(|parameter| parameter["required"] == true);
+        let names = required.map(|parameter| parameter["name"].as_str().unwrap());
+        let mut names: Vec<&str> = names.collect();
+        if operation == Operation::LookupOrder {
+            // Demanded by the provider's server, not by the interface.
+            names.push("orderRedeemRef");
+        }
+        (operation, names)
+    };
+    let queries = Operation::ALL.into_iter();
+    let queries = queries.filter(|operation| operation.method() == Method::GET);
+    queries.map(required_by).collect()
+}
+
+async fn ask(till: &Till, operation: Operation, names: &[&str]) -> Answer {
+    let pairs = names
+        .iter()
+        .map(|name| format!("{name}={}", value_of(name)));
+    let query = pairs.collect::<Vec<_>>().join("&");
+    till.get(&format!("{}?{query}", operation.path())).await
+}
+
+#[tokio::test]
+async fn every_required_parameter_is_missed_by_its_name() {
+    let till = Till::open().await;
+    let mut missed = 0;
+    for (operation, names) in queries() {
+        let whole = ask(&till, operation, &names).await;
+        assert_ne!(whole.error(), (400, "FORMAT_ERROR"), "{operation}");
+        for name in &names {
+            let mut others = names.clone();
+            others.retain(|other| other != name);
+            let refused = ask(&till, operation, &others).await;
+            if DONE_WITHOUT.contains(&(operation, name)) {
+                assert_eq!(refused.error(), whole.error(), "{operation}: {name}");
+                continue;
+            }
+            assert_eq!(refused.error(), (400, "FORMAT_ERROR"), "{operation}");
+            let expected = json!([format!("{name} may not be null")]);
+            assert_eq!(refused.json["detailMessage"], expected, "{operation}");
+            missed += 1;
+        }
+    }
+    println!("{missed} required parameters");
+    assert_eq!(missed, 10);
+}
+
+#[tokio::test]
+async fn a_query_without_any_parameter_is_told_all_that_it_lacks() {
+    let till = Till::open().await;
+    let refused = till.get("/admin/fees").await;
+    let lacking = [
+        "amount may not be null",
+        "amountIncludesFee may not be null",
+        "originatorInstId may not be null",
+        "receiverId may not be null",
+    ];
+    assert_eq!(refused.json["detailMessage"], json!(lacking));
 }
 
 #[tokio::test]

@@ -15,7 +15,7 @@ use tokio::{
     time::timeout,
 };
 
-const QUOTE: &str = "/admin/fees?amount=100&amountIncludesFee=true";
+const QUOTE: &str = "/admin/fees?amount=100&amountIncludesFee=true&originatorInstId=7&receiverId=9";
 
 /// The bytes that come back until the connection ends.
 async fn raw(till: &Till, request: String) -> Vec<u8> {

@@ -42,7 +42,7 @@ async fn a_method_that_a_path_does_not_have_is_a_405_that_names_the_others() {
 #[tokio::test]
 async fn a_head_is_answered_like_a_get_without_a_body() {
     let till = Till::open().await;
-    let path = "/admin/fees?amount=100&amountIncludesFee=true";
+    let path = "/admin/fees?amount=100&amountIncludesFee=true&originatorInstId=7&receiverId=9";
     let got = till.get(path).await;
     let head = answer(till.request(Method::HEAD, path)).await.unwrap();
     assert_eq!((head.status, head.text.as_str()), (200, ""));
@@ -62,7 +62,7 @@ async fn a_trailing_slash_is_the_same_path() {
     let till = Till::open().await;
     assert_eq!(till.post("/orders/", &till.order(1)).await.status, 201);
     assert_eq!(
-        till.get("/admin/fees/?amount=1&amountIncludesFee=true")
+        till.get("/admin/fees/?amount=1&amountIncludesFee=true&originatorInstId=7&receiverId=9")
             .await
             .status,
         200
@@ -215,7 +215,8 @@ async fn every_choice_and_every_part_of_a_body_is_looked_at() {
 async fn a_body_with_all_its_parts_is_accepted() {
     let till = Till::open().await;
     let mut order = till.order(1);
-    order["stan"] = json!(123);
+    (order["stan"], order["rrn"]) = (json!(123), json!("456"));
+    order["basketRef"] = json!(789);
     order["purposeOfRemittance"] = json!("EDUCATION");
     order["recipientRelationship"] = json!("CHILD");
     order["amounts"] = json!({ "additionalAmounts": { "tip": till::zar(1) } });
@@ -231,7 +232,9 @@ async fn a_body_with_all_its_parts_is_accepted() {
     assert_eq!(approved.status, 201, "{approved:?}");
     assert_eq!(approved.json["slipData"], order["slipData"]);
     assert_eq!(approved.json["senderDetails"], order["senderDetails"]);
-    assert_eq!(approved.json["stan"], "123");
+    assert_eq!(approved.json["basketRef"], "789");
+    let repeats = |name| approved.json.get(name).is_some();
+    assert!(!repeats("stan") && !repeats("rrn"), "{approved:?}");
 }
 
 #[tokio::test]
@@ -274,7 +277,7 @@ async fn every_operation_with_a_body_names_what_is_missing() {
 }
 
 #[tokio::test]
-async fn error_details_have_a_short_message_and_the_providers_words() {
+async fn scripted_error_details_have_a_short_message_and_the_providers_words() {
     let till = Till::open().await;
     for error_type in ErrorType::ALL {
         till.simulator.inject(
@@ -285,91 +288,85 @@ async fn error_details_have_a_short_message_and_the_providers_words() {
         let refused = till.post("/orders", &till.order(1)).await;
         assert_error_detail(&refused, error_type);
     }
-    let (order, reference) = till.sold(1).await;
+}
+
+/// Sends each of these in turn; each is refused by an ErrorDetail of this type.
+async fn assert_refused<const N: usize>(till: &Till, refused: [(&str, Value, ErrorType); N]) {
+    for (path, message, error_type) in refused {
+        assert_error_detail(&till.post(path, &message).await, &error_type);
+    }
+}
+
+#[tokio::test]
+async fn error_details_of_sales_have_a_short_message_and_the_providers_words() {
+    use ErrorType as E;
+    const SELL: &str = "/orders";
+    let till = Till::open().await;
+    let (order, _) = till.sold(1).await;
     let advice = till.advice(&order);
     till.post("/orders/confirmations", &advice).await;
     let mut stranger = till.order(1);
     stranger["client"]["id"] = json!("1");
+    let reversal = till.reversal(&order);
+    let refused = [
+        (SELL, till.order(0), E::InvalidAmount),
+        (SELL, till.order(600_000), E::DailyLimitExceeded),
+        (SELL, till.order(2_000_000), E::MonthlyLimitExceeded),
+        (SELL, stranger, E::AuthenticationError),
+        (SELL, order, E::DuplicateRecord),
+        (SELL, json!({}), E::FormatError),
+        ("/orders/confirmations", advice, E::DuplicateRecord),
+        ("/orders/reversals", reversal, E::DuplicateRecord),
+    ];
+    assert_refused(&till, refused).await;
+}
+
+/// The redeem reference of an order that nobody has confirmed.
+async fn unconfirmed(till: &Till) -> String {
+    let approved = till.post("/orders", &till.order(1)).await;
+    approved.json["orderRedeemRef"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn error_details_of_cancellations_have_a_short_message_and_the_providers_words() {
+    use ErrorType as E;
+    const CANCEL: &str = "/orders/cancel";
+    let till = Till::open().await;
+    let (_, reference) = till.sold(1).await;
     let mut of_another = till.cancellation(&reference);
     of_another["idNumber"] = json!("1");
+    let too_early = till.cancellation(&unconfirmed(&till).await);
+    let refused = [
+        (CANCEL, till.cancellation("1"), E::UnableToLocateRecord),
+        (CANCEL, too_early, E::TransactionDeclined),
+        (CANCEL, of_another, E::CustomerCheckFailed),
+    ];
+    assert_refused(&till, refused).await;
+}
+
+#[tokio::test]
+async fn error_details_of_redemptions_have_a_short_message_and_the_providers_words() {
+    use ErrorType as E;
+    const REDEEM: &str = "/orders/redemptions";
+    let till = Till::open().await;
+    let (_, reference) = till.sold(1).await;
     let mut wrong_pin = till.redemption(&reference, 1);
     wrong_pin["pin"] = till::pin("0000000000000009");
-    let unconfirmed = till.post("/orders", &till.order(1)).await.json["orderRedeemRef"].clone();
-    let unconfirmed = unconfirmed.as_str().unwrap();
-    for (path, message, error_type) in [
-        ("/orders", till.order(0), ErrorType::InvalidAmount),
-        (
-            "/orders",
-            till.order(600_000),
-            ErrorType::DailyLimitExceeded,
-        ),
-        (
-            "/orders",
-            till.order(2_000_000),
-            ErrorType::MonthlyLimitExceeded,
-        ),
-        ("/orders", stranger, ErrorType::AuthenticationError),
-        ("/orders", order.clone(), ErrorType::DuplicateRecord),
-        ("/orders", json!({}), ErrorType::FormatError),
-        ("/orders/confirmations", advice, ErrorType::DuplicateRecord),
-        (
-            "/orders/reversals",
-            till.reversal(&order),
-            ErrorType::DuplicateRecord,
-        ),
-        (
-            "/orders/cancel",
-            till.cancellation("1"),
-            ErrorType::UnableToLocateRecord,
-        ),
-        (
-            "/orders/cancel",
-            till.cancellation(unconfirmed),
-            ErrorType::TransactionDeclined,
-        ),
-        ("/orders/cancel", of_another, ErrorType::CustomerCheckFailed),
-        (
-            "/orders/redemptions",
-            till.redemption(unconfirmed, 1),
-            ErrorType::UnableToRedeem,
-        ),
-        (
-            "/orders/redemptions",
-            till.redemption(&reference, 2),
-            ErrorType::InvalidAmount,
-        ),
-        (
-            "/orders/redemptions",
-            wrong_pin.clone(),
-            ErrorType::IncorrectPin,
-        ),
-        (
-            "/orders/redemptions",
-            wrong_pin.clone(),
-            ErrorType::IncorrectPin,
-        ),
-        (
-            "/orders/redemptions",
-            wrong_pin.clone(),
-            ErrorType::IncorrectPin,
-        ),
-        (
-            "/orders/redemptions",
-            wrong_pin,
-            ErrorType::PinRetriesExceeded,
-        ),
-        (
-            "/orders/redemptions",
-            till.redemption(&reference, 1),
-            ErrorType::AlreadyRedeemed,
-        ),
-    ] {
-        if error_type == ErrorType::AlreadyRedeemed {
-            let redeemed = till.post(path, &till.redemption(&reference, 1)).await;
-            assert_eq!(redeemed.status, 201, "{redeemed:?}");
-        }
-        assert_error_detail(&till.post(path, &message).await, &error_type);
-    }
+    let too_early = till.redemption(&unconfirmed(&till).await, 1);
+    let too_much = till.redemption(&reference, 2);
+    let refused = [
+        (REDEEM, too_early, E::UnableToRedeem),
+        (REDEEM, too_much, E::InvalidAmount),
+        (REDEEM, wrong_pin.clone(), E::IncorrectPin),
+        (REDEEM, wrong_pin.clone(), E::IncorrectPin),
+        (REDEEM, wrong_pin.clone(), E::IncorrectPin),
+        (REDEEM, wrong_pin, E::PinRetriesExceeded),
+    ];
+    assert_refused(&till, refused).await;
+    let redeemed = till.post(REDEEM, &till.redemption(&reference, 1)).await;
+    assert_eq!(redeemed.status, 201, "{redeemed:?}");
+    let again = till.redemption(&reference, 1);
+    assert_refused(&till, [(REDEEM, again, E::AlreadyRedeemed)]).await;
 }
 
 fn assert_error_detail(answer: &Answer, error_type: &ErrorType) {

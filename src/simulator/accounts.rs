@@ -41,7 +41,8 @@ pub(super) struct StoredOrder {
     pub(super) shown: Arc<Order>,
     pub(super) request: Value,
     pub(super) time: Option<DateTime<Utc>>,
-    pub(super) redeem_ref_alt: String,
+    /// None until the order's history or its cancellation has told one: what no client can know must not be asked for.
+    pub(super) redeem_ref_alt: Option<String>,
     pub(super) remittance_ref: Option<String>,
     pub(super) pin_block: Option<String>,
     pub(super) wrong_pins: u32,
@@ -82,6 +83,16 @@ impl Desk<'_> {
     pub(super) fn uuid(&mut self) -> String {
         random_uuid(self.random)
     }
+
+    /// The alternative reference of an order, which the order has from now on.
+    pub(super) fn tell_alternative(&mut self, order: usize) -> String {
+        if let Some(told) = &self.account.orders[order].redeem_ref_alt {
+            return told.clone();
+        }
+        let fresh = self.digits(10);
+        self.account.orders[order].redeem_ref_alt = Some(fresh.clone());
+        fresh
+    }
 }
 
 const DUPLICATE: Problem = Problem::new("DUPLICATE_RECORD", "A record with this id exists already");
@@ -110,7 +121,7 @@ impl Account {
             return self.order_by_reference(reference);
         }
         if let Some(reference) = names.redeem_alt {
-            let is_it = |order: &StoredOrder| order.redeem_ref_alt == reference;
+            let is_it = |order: &StoredOrder| order.redeem_ref_alt.as_deref() == Some(reference);
             return self.orders.iter().position(is_it);
         }
         if let Some(reference) = names.remittance {

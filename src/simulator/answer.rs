@@ -106,7 +106,7 @@ impl From<Answer> for Response<Full<Bytes>> {
         for (name, value) in answer.headers {
             // A value that is no header (a scripted one with a line break) is left out: the rest still goes out.
             if let Ok(value) = HeaderValue::from_str(&value) {
-                response.headers_mut().insert(name, value);
+                response.headers_mut().append(name, value);
             }
         }
         response

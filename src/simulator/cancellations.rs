@@ -28,10 +28,11 @@ pub(super) fn cancel(desk: &mut Desk<'_>, call: &Call) -> Outcome {
     Ok(approve(desk, order, call))
 }
 
-/// Where the alternative reference is given too, both have to be the order's.
+/// The redeem reference decides. An alternative one is held against the order only if the order has told its own: the
+/// interface documents it as required, so that clients which were told none bring whatever they have.
 fn named_right(order: &StoredOrder, call: &Call) -> Result<(), Problem> {
-    match call.text("/orderRedeemRefAlt") {
-        Some(other) if other != order.redeem_ref_alt => Err(UNKNOWN),
+    match (call.text("/orderRedeemRefAlt"), &order.redeem_ref_alt) {
+        (Some(given), Some(own)) if given != own => Err(UNKNOWN),
         _ => Ok(()),
     }
 }
@@ -64,12 +65,17 @@ fn cancellable(order: &StoredOrder, call: &Call) -> Result<(), Problem> {
 fn approve(desk: &mut Desk<'_>, order: usize, call: &Call) -> Answer {
     let mut body = echo(call);
     body["thirdPartyIdentifiers"] = identifiers(desk, call, &[&receiver(desk, order, call)]);
+    // An answer has to name one; what the client brought is not made the order's by that.
+    let alternative = match call.text("/orderRedeemRefAlt") {
+        Some(given) => given.to_owned(),
+        None => desk.tell_alternative(order),
+    };
     let id = call.id().unwrap_or_default();
     let stored = &mut desk.account.orders[order];
     body["amount"] = stored.request["amount"].clone();
     body["orderId"] = json!(stored.shown.leg.request_id);
     body["orderRedeemRef"] = json!(stored.shown.redeem_ref);
-    body["orderRedeemRefAlt"] = json!(stored.redeem_ref_alt);
+    body["orderRedeemRefAlt"] = json!(alternative);
     let shown = stored.shown_mut();
     shown.cancellations.push(Leg::new(id));
     let place = Place::Cancellation(order, shown.cancellations.len() - 1);

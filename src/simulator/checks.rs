@@ -24,6 +24,16 @@ pub(super) fn checked(call: &Call) -> Result<Call, Refusal> {
     Ok(call)
 }
 
+/// Refuses a query without the parameters that the interface requires, as a body without its members is refused.
+///
+/// Two queries ask for less than the interface does, because the provider's server is content with less: lookupOrder with a
+/// reference, getCustomerInfo with an identity number. Neither misses the receiver.
+pub(super) fn demand(call: &Call, names: &[&str]) -> Result<(), Problem> {
+    let is_missing = |name: &&str| call.parameter(name).is_none();
+    let missing: Vec<&str> = names.iter().copied().filter(is_missing).collect();
+    Problem::if_missing(&missing)
+}
+
 fn with_shape(
     mut members: Map<String, Value>,
     parts: &[&[Field]],

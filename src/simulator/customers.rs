@@ -6,6 +6,7 @@ use super::{
     accounts::{Account, Desk, UNKNOWN},
     answer::{Answer, Problem},
     call::{Call, text},
+    checks::demand,
     outcome::Outcome,
     shapes::is_id_type,
 };
@@ -92,9 +93,8 @@ pub(super) fn info(desk: &mut Desk<'_>, call: &Call) -> Outcome {
     {
         return Err(Answer::html(404).into());
     }
-    let Some(id_number) = call.parameter("idNumber") else {
-        return Err(Problem::missing("idNumber").into());
-    };
+    demand(call, &["idNumber"])?;
+    let id_number = call.parameter("idNumber").unwrap_or_default();
     let known = desk
         .account
         .customer_by_id_number(id_number)

@@ -7,7 +7,8 @@ use super::{
     shapes::{self, Field, Kind},
 };
 
-/// What an approval repeats. Everything else is for the provider's eyes only, or for no one's.
+/// What an approval repeats, as the provider's server does: neither the trace number nor the retrieval reference, although
+/// the interface has room for them in the answer. Everything else is for the provider's eyes only, or for no one's.
 const REPEATED: &[&str] = &[
     "id",
     "time",
@@ -20,8 +21,6 @@ const REPEATED: &[&str] = &[
     "tranType",
     "srcAccType",
     "destAccType",
-    "stan",
-    "rrn",
     "amount",
     "senderDetails",
 ];

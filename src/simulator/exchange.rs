@@ -8,7 +8,7 @@ use std::{
 };
 
 use bytes::{Bytes, BytesMut};
-use http::{Method, Request, Response, header, request::Parts};
+use http::{HeaderName, Method, Request, Response, header, request::Parts};
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
 
@@ -318,12 +318,16 @@ fn padded(answer: Answer, size: usize) -> Answer {
     answer.with_json(&body)
 }
 
+/// What says how long a body is. HTTP falls over an answer that says it wrong.
+const FRAMING: [HeaderName; 2] = [header::CONTENT_LENGTH, header::TRANSFER_ENCODING];
+
 impl From<CannedAnswer> for Answer {
     fn from(canned: CannedAnswer) -> Self {
         let named = canned
             .headers
             .into_iter()
-            .filter_map(|(name, value)| Some((name.parse().ok()?, value)));
+            .filter_map(|(name, value)| Some((name.parse().ok()?, value)))
+            .filter(|(name, _)| !FRAMING.contains(name));
         Answer {
             status: if (200..1000).contains(&canned.status) {
                 canned.status

@@ -48,8 +48,13 @@ pub enum Fault {
     HugeBody(usize),
     /// Processed; the answer carries another id.
     WrongId,
-    /// Not processed; a TLS alert goes out and the connection is closed. (A client that speaks TLS to the simulator
-    /// gets the same without any fault: it fails at the handshake.)
+    /// Not processed; the bytes of a TLS alert (handshake_failure) go out in the place of an HTTP answer, and the
+    /// connection is closed.
+    ///
+    /// The simulator speaks plain HTTP, so this comes after the request: to its client it is an exchange that broke, with
+    /// an unknown outcome, and not a handshake that failed, which would prove that nothing was sent. For the latter point
+    /// an `https://` client at the simulator: whatever it begins with is answered by the same alert, without any fault.
+    /// (What the client makes of real handshakes that fail is the subject of `tests/tls.rs`.)
     TlsFailure,
 }
 
@@ -88,7 +93,8 @@ impl CannedAnswer {
         }
     }
 
-    /// With one more header; one that is no header by the rules of HTTP is left out.
+    /// With one more header. One that is no header by the rules of HTTP is left out; so are `Content-Length` and
+    /// `Transfer-Encoding`, which are always those of the body.
     #[must_use]
     pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.headers.push((name.into(), value.into()));

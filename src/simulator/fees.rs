@@ -6,6 +6,7 @@ use super::{
     accounts::Desk,
     answer::{Answer, Problem},
     call::Call,
+    checks::demand,
     orders::amount,
     outcome::{Outcome, Refusal},
     time,
@@ -14,11 +15,19 @@ use super::{
 /// South African rand: the currency of quotes that name none.
 const RAND: &str = "710";
 
+/// The parameters of getFeeQuote that the interface requires.
+const REQUIRED: &[&str] = &[
+    "amount",
+    "amountIncludesFee",
+    "originatorInstId",
+    "receiverId",
+];
+
 /// getFeeQuote by query.
 pub(super) fn quote(desk: &mut Desk<'_>, call: &Call) -> Outcome {
     let total = number(call.parameter("amount"))?;
     let includes_fee = flag(call.parameter("amountIncludesFee"))?;
-    given(total.is_none(), includes_fee.is_none())?;
+    demand(call, REQUIRED)?;
     let quote = split(
         desk,
         total.unwrap_or_default(),
@@ -87,13 +96,6 @@ fn nine_tenths(total: i64) -> i64 {
     total / 10 * 9 + total % 10 * 9 / 10
 }
 
-fn given(no_amount: bool, no_flag: bool) -> Result<(), Problem> {
-    let missing = [(no_amount, "amount"), (no_flag, "amountIncludesFee")];
-    let named = missing.iter().filter(|(is_missing, _)| *is_missing);
-    let named: Vec<&str> = named.map(|(_, name)| *name).collect();
-    Problem::if_missing(&named)
-}
-
 /// A number in a query that is none leads to a page that does not exist.
 fn number(text: Option<&str>) -> Result<Option<i64>, Refusal> {
     let number = text.map(str::parse).transpose();
@@ -121,7 +123,7 @@ fn originator(call: &Call) -> Value {
 }
 
 fn institution(id: Option<&str>) -> Value {
-    json!({ "id": id.unwrap_or("0"), "name": "Institution" })
+    json!({ "id": id, "name": "Institution" })
 }
 
 #[cfg(test)]

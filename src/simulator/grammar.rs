@@ -12,11 +12,14 @@
 //!           | slow-headers=TIME | slow-body=TIME | process-late=TIME     (TIME: 250ms, 5s, 2m)
 //!           | process-twice[=first|second]                               (whose answer goes out)
 //!           | status=CODE[,CONTENT-TYPE[,BODY]]
+//!           | status=CODE["|" NAME: VALUE]...["||" BODY]                 (as on the wire: "|" ends a line)
 //!           | error=ERROR_TYPE[,CODE]                                    (an ErrorDetail; 400 unless said otherwise)
 //!           | huge-body=BYTES
 //! ```
 
 use std::{str::FromStr, time::Duration};
+
+use http::{HeaderName, HeaderValue};
 
 use crate::model::{Operation, ParseOperationError};
 
@@ -49,6 +52,9 @@ pub enum RuleError {
     /// A status code is wrong.
     #[error("{0:?} is no status of an answer: it takes 200 to 999")]
     Status(String),
+    /// A header is wrong.
+    #[error("{0:?} is no header: it takes NAME: VALUE, such as Retry-After: 7")]
+    Header(String),
 }
 
 impl FromStr for Rule {
@@ -60,7 +66,11 @@ impl FromStr for Rule {
     /// `p=P`. `FAULT` is one of `refuse`, `hang`, `close-before`, `close-during`, `close-after`, `lose-answer`,
     /// `process-and-hang`, `garbage`, `wrong-id`, `tls-failure`, `slow-headers=TIME`, `slow-body=TIME`,
     /// `process-late=TIME`, `process-twice[=first|second]`, `status=CODE[,CONTENT-TYPE[,BODY]]`,
-    /// `error=ERROR_TYPE[,CODE]`, `huge-body=BYTES`, where `TIME` is like `250ms`, `5s` or `2m`.
+    /// `status=CODE[|NAME: VALUE]...[||BODY]`, `error=ERROR_TYPE[,CODE]`, `huge-body=BYTES`, where `TIME` is like
+    /// `250ms`, `5s` or `2m`.
+    ///
+    /// With `|` a status is followed by headers, as on the wire: each `|` ends a line, and an empty line comes before
+    /// the body. `any:status=503|Retry-After: 7|Content-Type: text/html||<h1>Busy</h1>` has two headers and a body.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let (operation, rest) = text
             .split_once(':')
@@ -168,15 +178,36 @@ fn time(text: &str) -> Result<Duration, RuleError> {
         .ok_or_else(|| RuleError::Time(text.to_owned()))
 }
 
+/// What comes first after the status tells which of its two forms this is.
 fn canned(text: &str) -> Result<CannedAnswer, RuleError> {
-    let mut parts = text.splitn(3, ',');
-    let answer = CannedAnswer::status(status(parts.next().unwrap_or_default())?);
-    Ok(match (parts.next(), parts.next()) {
-        (Some(content_type), body) => {
-            answer.body(content_type, body.unwrap_or_default().to_owned())
-        }
-        (None, _) => answer,
-    })
+    let (code, rest) = text.split_at(text.find([',', '|']).unwrap_or(text.len()));
+    let answer = CannedAnswer::status(status(code)?);
+    if rest.starts_with('|') {
+        return with_headers(answer, rest);
+    }
+    let Some(content) = rest.strip_prefix(',') else {
+        return Ok(answer);
+    };
+    let (content_type, body) = content.split_once(',').unwrap_or((content, ""));
+    Ok(answer.body(content_type, body.to_owned()))
+}
+
+/// Reads `|NAME: VALUE|NAME: VALUE||BODY`. Nothing is said of a content type unless a header does.
+fn with_headers(mut answer: CannedAnswer, text: &str) -> Result<CannedAnswer, RuleError> {
+    let (head, body) = text.split_once("||").unwrap_or((text, ""));
+    answer.body = body.to_owned().into();
+    for line in head.split('|').skip(1) {
+        let (name, value) = header(line).ok_or_else(|| RuleError::Header(line.to_owned()))?;
+        answer = answer.header(name, value);
+    }
+    Ok(answer)
+}
+
+fn header(line: &str) -> Option<(&str, &str)> {
+    let (name, value) = line.split_once(':')?;
+    let (name, value) = (name.trim(), value.trim());
+    let is_header = HeaderName::try_from(name).is_ok() && HeaderValue::from_str(value).is_ok();
+    is_header.then_some((name, value))
 }
 
 fn error(text: &str) -> Result<Fault, RuleError> {
@@ -231,6 +262,28 @@ mod tests {
                     .fault(CannedAnswer::status(502).body("text/html", "<a href=\"x:y\">,</a>")),
             ),
             (
+                "any:2:status=503|Retry-After: Sun, 06 Nov 1994 08:49:37 GMT",
+                Rule::any().next(2).fault(
+                    CannedAnswer::status(503)
+                        .header("Retry-After", "Sun, 06 Nov 1994 08:49:37 GMT"),
+                ),
+            ),
+            (
+                "any:status=200|X-A:1|content-type: text/plain||a|b||c",
+                Rule::any().fault(
+                    CannedAnswer::status(200)
+                        .header("X-A", "1")
+                        .body("text/plain", "a|b||c"),
+                ),
+            ),
+            (
+                "any:status=500||no type",
+                Rule::any().fault(CannedAnswer {
+                    body: "no type".into(),
+                    ..CannedAnswer::status(500)
+                }),
+            ),
+            (
                 "any:2:error=SYSTEM_ERROR",
                 Rule::any().next(2).fault(Fault::error("SYSTEM_ERROR")),
             ),
@@ -259,5 +312,11 @@ mod tests {
             parsed("any:status=100"),
             Err(RuleError::Status(text("100")))
         );
+        for line in ["Retry-After", "Retry After: 7", ": 7", "X: a\nb", ""] {
+            assert_eq!(
+                parsed(&format!("any:status=503|X-A: 1|{line}")),
+                Err(RuleError::Header(text(line)))
+            );
+        }
     }
 }

@@ -7,6 +7,7 @@ use super::{
     accounts::{Desk, StoredOrder, UNKNOWN},
     answer::{Answer, Problem},
     call::{Call, text},
+    checks::demand,
     outcome::{Outcome, Refusal},
     shapes::is_status,
     time,
@@ -14,26 +15,30 @@ use super::{
 
 /// getCustomerOrderHistory.
 pub(super) fn history(desk: &mut Desk<'_>, call: &Call) -> Outcome {
-    let Some(profile_id) = call.parameter("customerProfileId") else {
-        return Err(Problem::missing("customerProfileId").into());
-    };
     let filter = Filter::read(call)?;
+    let profile_id = call.parameter("customerProfileId").unwrap_or_default();
     let customer = desk.account.customer(profile_id).ok_or(UNKNOWN)?;
-    let of_customer =
-        |order: &&StoredOrder| order.customer_profile_id.as_deref() == Some(profile_id);
-    let orders = desk.account.orders.iter().filter(of_customer);
-    let entries: Vec<Value> = orders
-        .filter(|order| filter.lets_through(order))
-        .map(entry)
+    let (originator, receiver) = (
+        customer.record["originator"].clone(),
+        customer.record["receiver"].clone(),
+    );
+    let entries: Vec<Value> = listed(desk, profile_id, &filter)
+        .into_iter()
+        .map(|order| entry(desk, order))
         .collect();
     Ok(Answer::json(
         200,
-        json!({
-            "originator": customer.record["originator"],
-            "receiver": customer.record["receiver"],
-            "orders": entries,
-        }),
+        json!({ "originator": originator, "receiver": receiver, "orders": entries }),
     ))
+}
+
+/// The customer's orders that the query asks for.
+fn listed(desk: &Desk<'_>, profile_id: &str, filter: &Filter<'_>) -> Vec<usize> {
+    let orders = desk.account.orders.iter().enumerate();
+    let of_customer = orders
+        .filter(|(_, order)| order.customer_profile_id.as_deref() == Some(profile_id))
+        .filter(|(_, order)| filter.lets_through(order));
+    of_customer.map(|(index, _)| index).collect()
 }
 
 /// What the query asks of an order.
@@ -53,6 +58,9 @@ struct Payment<'a> {
     value: &'a str,
 }
 
+/// The parameters that the interface requires.
+const REQUIRED: &[&str] = &["customerProfileId", "receiverId"];
+
 const TEXTS: &[(&str, &str)] = &[
     ("receiverId", "/receiver/id"),
     ("merchantId", "/originator/merchant/merchantId"),
@@ -65,12 +73,17 @@ impl<'a> Filter<'a> {
         if status.is_some_and(|status| !is_status(status)) {
             return Err(Answer::html(404).into());
         }
+        let (from, to) = (
+            moment(call.parameter("fromDateTime"))?,
+            moment(call.parameter("toDateTime"))?,
+        );
+        demand(call, REQUIRED)?;
         let given =
             |(name, pointer): &(&str, &'static str)| Some((*pointer, call.parameter(name)?));
         Ok(Filter {
             texts: TEXTS.iter().filter_map(given).collect(),
-            from: moment(call.parameter("fromDateTime"))?,
-            to: moment(call.parameter("toDateTime"))?,
+            from,
+            to,
             status,
             payment: Payment::read(call)?,
         })
@@ -96,11 +109,12 @@ impl<'a> Payment<'a> {
         let Some(kind) = call.parameter("paymentType") else {
             return Ok(None);
         };
-        let required = |name: &str| call.parameter(name).ok_or_else(|| Problem::missing(name));
+        let (name, value) = ("paymentIdentifierName", "paymentIdentifierValue");
+        demand(call, &[name, value])?;
         Ok(Some(Payment {
             kind,
-            name: required("paymentIdentifierName")?,
-            value: required("paymentIdentifierValue")?,
+            name: call.parameter(name).unwrap_or_default(),
+            value: call.parameter(value).unwrap_or_default(),
         }))
     }
 
@@ -121,7 +135,9 @@ fn moment(given: Option<&str>) -> Result<Option<DateTime<Utc>>, Refusal> {
     }
 }
 
-fn entry(order: &StoredOrder) -> Value {
+fn entry(desk: &mut Desk<'_>, order: usize) -> Value {
+    let alternative = desk.tell_alternative(order);
+    let order = &desk.account.orders[order];
     json!({
         "amount": order.request["amount"],
         "status": order.status(),
@@ -130,7 +146,7 @@ fn entry(order: &StoredOrder) -> Value {
         "receiver": order.request["receiver"],
         "settlementEntity": order.request["settlementEntity"],
         "orderRedeemRef": order.shown.redeem_ref,
-        "orderRedeemRefAlt": order.redeem_ref_alt,
+        "orderRedeemRefAlt": alternative,
         "orderId": order.shown.leg.request_id,
     })
 }

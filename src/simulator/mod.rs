@@ -239,6 +239,13 @@ impl Builder {
         self
     }
 
+    /// Called with each message as it comes in, before it is processed and before a fault meets it; the message names
+    /// the fault. A message that hangs is over only when its client gives up, so this is where to learn of it.
+    pub fn observe_received(mut self, observer: impl Fn(&Message) + Send + Sync + 'static) -> Self {
+        self.observers.received = Some(Box::new(observer));
+        self
+    }
+
     /// Called with each message once it is over: answered, given up by the client, or cut.
     pub fn observe(mut self, observer: impl Fn(&Message) + Send + Sync + 'static) -> Self {
         self.observers.message = Some(Box::new(observer));

@@ -46,6 +46,7 @@ pub(super) fn lookup(desk: &mut Desk<'_>, call: &Call) -> Outcome {
             .filter(|_| !desk.provider_quirks),
         ..Names::default()
     };
+    // The provider's server demands the reference and nothing else, not even the receiver.
     if names.is_none() {
         return Err(Problem::missing("orderRedeemRef").into());
     }
@@ -202,7 +203,7 @@ fn stored(desk: &mut Desk<'_>, call: &Call, profile_id: Option<String>) -> Store
     StoredOrder {
         shown: Arc::new(shown),
         time: call.text("/time").and_then(time::read),
-        redeem_ref_alt: desk.digits(10),
+        redeem_ref_alt: None,
         remittance_ref: None,
         pin_block: call.text("/pin/pinBlock").map(str::to_owned),
         wrong_pins: 0,

@@ -26,6 +26,8 @@ use super::{
 /// Who is told of what comes in.
 #[derive(Default)]
 pub(super) struct Observers {
+    /// Called with each message as it comes in.
+    pub(super) received: Option<Observer<Message>>,
     /// Called with each message once it is over: answered, given up, or cut.
     pub(super) message: Option<Observer<Message>>,
     /// Called with each HTTP request that is no message.
@@ -95,6 +97,7 @@ impl Shared {
     pub(super) fn receive(&self, call: &Call) -> (usize, Option<Fault>) {
         let received = self.state().receive(call);
         self.changes.send_replace(());
+        self.show(received.0, self.observers.received.as_ref());
         received
     }
 
@@ -127,7 +130,12 @@ impl Shared {
 
     /// Tells the observer that a message is over.
     pub(super) fn over(&self, number: usize) {
-        let Some(observer) = &self.observers.message else {
+        self.show(number, self.observers.message.as_ref());
+    }
+
+    /// Shows a message to an observer, if there is one.
+    fn show(&self, number: usize, observer: Option<&Observer<Message>>) {
+        let Some(observer) = observer else {
             return;
         };
         let message = self.state().message(number).cloned();

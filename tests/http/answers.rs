@@ -25,12 +25,13 @@ pub fn bare(status: u16, headers: &str) -> Vec<u8> {
     format!("HTTP/1.1 {status} Because\r\n{headers}content-length: 0\r\n\r\n").into_bytes()
 }
 
-/// What a service in good health says to a createOrder, a getFeeQuote or an advice.
+/// What a service in good health says to a createOrder, a getFeeQuote, an update or an advice.
 pub fn good(request: &Received) -> Vec<u8> {
     match (request.method(), request.path()) {
         ("POST", "/orders") => approval(request),
         ("GET", "/admin/fees") => json_answer(200, &quote(request)),
         ("GET", "/admin/customers") => json_answer(200, &json!({})),
+        ("PUT", _) => b"HTTP/1.1 204 No Content\r\n\r\n".to_vec(),
         ("POST", _) => json_answer(202, &json!({ "id": request.json()["id"] })),
         _ => answer(404, "text/html", "<html></html>"),
     }
