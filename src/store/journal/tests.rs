@@ -6,6 +6,8 @@ use std::time::Duration;
 use super::*;
 use crate::store::simulated_disk::{Fault, SimulatedDisk};
 
+mod parts;
+
 const QUEUE: &str = "/queue";
 
 /// Small enough to be filled by a few frames.
