@@ -17,6 +17,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod decay;
 mod indexes;
 mod till;
 
