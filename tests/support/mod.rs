@@ -26,7 +26,7 @@ use tempfile::TempDir;
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
 /// The timeout of the tests' tills.
-pub const TIMEOUT: Duration = Duration::from_millis(400);
+pub const TIMEOUT: Duration = Duration::from_secs(1);
 
 /// A till with an upstream of its own.
 pub struct Shop {
