@@ -450,7 +450,52 @@ impl fmt::Debug for HttpTransport {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use tokio::net::TcpListener;
+
     use super::*;
+    use crate::model::Timestamp;
+
+    const TIMEOUT: Duration = Duration::from_secs(1);
+
+    fn transport(server: &TcpListener) -> HttpTransport {
+        let base_url = format!("http://{}/v2", server.local_addr().unwrap());
+        let settings = HttpSettings::new(base_url, Credentials::new("user", "password"));
+        HttpTransport::new(settings, Box::new(Timestamp::unix_epoch)).unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_late_answer_is_listened_for_a_minute_and_no_longer() {
+        let server = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let transport = transport(&server);
+        let (operation, id) = (Operation::CreateOrder, RequestId::random());
+        let call = Call::financial(operation, Bytes::from_static(b"{}"), TIMEOUT, id);
+        let silent = async {
+            let (connection, _) = server.accept().await.unwrap();
+            connection.readable().await.unwrap();
+            // Nothing but time has to pass from here on.
+            tokio::time::pause();
+            connection
+        };
+        let (ended, _connection) = tokio::join!(transport.exchange(call), silent);
+        assert!(matches!(ended, Err(NoAnswer::Unanswered(_))), "{ended:?}");
+        assert_eq!(transport.listeners.available_permits(), LISTENERS - 1);
+        tokio::time::sleep(LISTENING - Duration::from_secs(1)).await;
+        assert_eq!(transport.listeners.available_permits(), LISTENERS - 1);
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        assert_eq!(transport.listeners.available_permits(), LISTENERS);
+    }
+
+    #[tokio::test]
+    async fn nobody_is_listened_for_once_all_places_are_taken() {
+        let server = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let transport = transport(&server);
+        for _ in 0..LISTENERS + 2 {
+            transport.listen(RequestId::random(), Instant::now(), std::future::pending());
+        }
+        assert_eq!(transport.listeners.available_permits(), 0);
+    }
 
     #[test]
     fn there_is_room_for_a_query_that_is_escaped_all_over() {
