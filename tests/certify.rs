@@ -400,8 +400,8 @@ async fn the_report_has_fields_that_stay() {
     };
     assert_eq!(
         members(&run.json).join(" "),
-        "clientId crateName crateVersion endedAt flows format interfaceVersion operations \
-         serverHost serverIsSimulator startedAt totals verdict"
+        "answerPolicy clientId crateName crateVersion endedAt flows format interfaceVersion operations \
+         serverHost serverIsSimulator startedAt timeoutMillis totals verdict"
     );
     let flow = &run.json["flows"][0];
     assert_eq!(members(flow).join(" "), "about flow steps verdict");
@@ -417,6 +417,20 @@ async fn the_report_has_fields_that_stay() {
         "failed notSupported operation passed"
     );
     assert!(text(&step["request"]).contains("reversalReason: CANCELLED"));
+}
+
+#[tokio::test]
+async fn a_server_somewhere_else_has_a_minute_for_an_answer() {
+    let here = run(&["--only", "lookup-order"]).await;
+    assert_eq!(here.json["timeoutMillis"], 5_000);
+    let simulator = Simulator::start().await.unwrap();
+    let base_url = simulator.base_url();
+    let elsewhere = ["--base-url", &base_url, "--user", "7654321"];
+    let mut arguments = elsewhere.to_vec();
+    arguments.extend(["--password-env", "PASSWORD", "--only", "lookup-order"]);
+    assert_eq!(run(&arguments).await.json["timeoutMillis"], 60_000);
+    let asked = walk_at(&base_url, "0.5", &["lookup-order"]).await;
+    assert_eq!(asked.json["timeoutMillis"], 500);
 }
 
 #[tokio::test]

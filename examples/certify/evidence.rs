@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::time::Duration;
 
 use money_transfer_retailer::Operation;
 use money_transfer_retailer::model::Timestamp;
@@ -77,6 +78,8 @@ pub(crate) struct Evidence {
     pub(crate) server_host: String,
     pub(crate) server_is_simulator: bool,
     pub(crate) client_id: String,
+    pub(crate) answer_policy: &'static str,
+    pub(crate) timeout_millis: u64,
     pub(crate) started_at: Timestamp,
     pub(crate) ended_at: Timestamp,
     pub(crate) verdict: Verdict,
@@ -135,6 +138,8 @@ impl Evidence {
             server_host: server.host(),
             server_is_simulator: server.is_simulator,
             client_id: server.user.clone(),
+            answer_policy: server.answer_policy(),
+            timeout_millis: millis(server.timeout),
             started_at,
             ended_at: now(),
             verdict: match totals.failed {
@@ -192,6 +197,10 @@ impl fmt::Display for Totals {
             self.passed, self.failed, self.not_supported
         )
     }
+}
+
+pub(crate) fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// The time of day.

@@ -8,7 +8,7 @@ use money_transfer_retailer::Operation;
 use money_transfer_retailer::model::{Defaults, OrderStatus, RequestId};
 use tokio::time::{Instant, sleep};
 
-use super::evidence::{Step, Verdict, now};
+use super::evidence::{Step, Verdict, millis, now};
 use super::expectation::Expectation;
 use super::inventions::Order;
 use super::masking::{Secrets, shown};
@@ -250,7 +250,7 @@ impl Walk {
         } = draft;
         let secrets = &self.world.secrets;
         let masked = |text: String| secrets.strike_out(&text);
-        step.duration_millis = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        step.duration_millis = millis(began.elapsed());
         step.verdict = verdict;
         step.seen = masked(seen.into() + &remark);
         step.request = step.request.map(masked);
