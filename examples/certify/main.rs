@@ -23,6 +23,7 @@
 //! 4. An operation that later versions of the interface added may be missing: that is "not
 //!    supported", and no failure.
 
+mod advice;
 mod arguments;
 mod decisions;
 mod evidence;

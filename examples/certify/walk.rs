@@ -1,11 +1,12 @@
 //! Walking a flow: one step after another, each with its evidence.
 
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::time::Duration;
 
 use money_transfer_retailer::Operation;
-use money_transfer_retailer::model::{Defaults, OrderStatus, RequestId};
+use money_transfer_retailer::model::{AdviceId, Defaults, OrderStatus, RequestId};
 use tokio::time::{Instant, sleep};
 
 use super::evidence::{Step, Verdict, millis, now};
@@ -26,6 +27,8 @@ pub(crate) struct World {
     pub(crate) secrets: Secrets,
     /// How each order was left, for a last look at all of them.
     pub(crate) left: RefCell<Vec<LeftOrder>>,
+    /// The advices whose refusal was expected, so that nobody is told of it twice.
+    pub(crate) foreseen: RefCell<BTreeSet<AdviceId>>,
     defaults: Defaults,
 }
 
@@ -65,6 +68,7 @@ impl World {
             server: server.clone(),
             secrets,
             left: RefCell::default(),
+            foreseen: RefCell::default(),
             defaults: server.defaults(),
         })
     }
@@ -134,6 +138,11 @@ impl Walk {
         answer.ok_or(Stop::Flow)
     }
 
+    /// How the last step ended.
+    pub(crate) fn last_verdict(&self) -> Option<Verdict> {
+        self.steps.last().map(|step| step.verdict)
+    }
+
     /// Something that no message is about.
     pub(crate) fn find(&mut self, what: &str, expected: &str, found: Result<String, String>) {
         let draft = self.draft(what, None, expected);
@@ -179,6 +188,7 @@ impl Walk {
                 verdict: Verdict::Fail,
                 request: None,
                 response: None,
+                advice: None,
             },
             began: Instant::now(),
             remark: String::new(),
