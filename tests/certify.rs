@@ -1,13 +1,20 @@
 //! The certification run passes on a server that keeps to the interface, says what a server does not
 //! offer, finds what a server does wrong, and tells nobody's secrets.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs, unreachable_pub)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    missing_docs,
+    unreachable_pub
+)]
 
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use money_transfer_retailer::simulator::{CannedAnswer, Fault, Operation, Rule, Simulator};
-use run::{PASSWORD, Run, bare_run, names, run, run_against, run_at, text, walk_at};
+use money_transfer_retailer::simulator::{
+    Builder, CannedAnswer, Fault, Operation, Rule, Simulator,
+};
+use run::{PASSWORD, Run, bare_run, names, run, run_at, text, walk_at};
 use serde_json::Value;
 
 #[path = "certify/run.rs"]
@@ -23,6 +30,11 @@ const LATER: [Operation; 7] = [
     Operation::GetExchangeRate,
     Operation::GetCustomerOrderHistory,
 ];
+
+async fn run_against(simulator: Builder, timeout: &str) -> Run {
+    let simulator = simulator.start().await.unwrap();
+    run_at(&simulator.base_url(), timeout).await
+}
 
 #[tokio::test]
 async fn every_flow_passes_on_the_simulator_that_comes_along() {
@@ -51,6 +63,19 @@ async fn what_the_providers_server_does_not_know_is_not_supported_and_no_fail() 
     assert!(steps.contains("cancel-order: cancelOrder is approved"));
     assert!(steps.contains("cancel-order-reversed: there is nothing to reverse"));
     assert!(!run.out.contains("operations not used"), "{}", run.out);
+}
+
+#[tokio::test]
+async fn by_the_interfaces_own_table_the_same_is_not_supported() {
+    let quirky = Simulator::builder().provider_quirks(true);
+    let simulator = quirky.start().await.unwrap();
+    let base_url = simulator.base_url();
+    let mut arguments = vec!["--base-url", &base_url, "--user", "7654321"];
+    arguments.extend(["--password-env", "PASSWORD", "--timeout", "5"]);
+    arguments.push("--interface-table");
+    let run = run(&arguments).await;
+    assert_eq!((run.code, run.failed()), (0, 0), "{}", run.out);
+    assert_eq!(run.operations("notSupported"), names(&LATER));
 }
 
 /// A server without the later operations, which it answers in these words.
@@ -227,7 +252,7 @@ async fn one_flow_can_be_walked_alone() {
 async fn neither_the_table_nor_the_report_tells_a_secret() {
     let simulator = Simulator::start().await.unwrap();
     let quoting = format!(
-        r#"{{"errorType":"FORMAT_ERROR","errorMessage":"{PASSWORD} <b>'7'</b>","id":"1"}}"#
+        r#"{{"errorType":"FORMAT_ERROR","errorMessage":"{PASSWORD} <b>'7'</b> Mokoena","id":"1"}}"#
     );
     let quoting = CannedAnswer::status(400).body("application/json", quoting);
     simulator.inject(Rule::on(Operation::GetExchangeRate).fault(quoting));
@@ -243,7 +268,7 @@ async fn neither_the_table_nor_the_report_tells_a_secret() {
         );
     }
     assert!(
-        run.html.contains("*** &lt;b&gt;&#39;7&#39;&lt;/b&gt;"),
+        run.html.contains("*** &lt;b&gt;&#39;7&#39;&lt;/b&gt; ***"),
         "quoted, masked and escaped"
     );
 }
@@ -263,10 +288,11 @@ fn secrets_in(simulator: &Simulator) -> BTreeSet<String> {
 }
 
 fn collect(value: &Value, secrets: &mut BTreeSet<String>) {
-    const SECRET: [&str; 6] = [
+    const SECRET: [&str; 7] = [
         "idNumber",
         "contactNumber",
         "firstName",
+        "lastName",
         "pinBlock",
         "accountNumber",
         "orderRedeemRef",

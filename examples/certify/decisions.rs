@@ -25,14 +25,12 @@ const TRIES: usize = 60;
 /// The shortest timeout that is tried.
 const SHORTEST: Duration = Duration::from_micros(1);
 
-/// What should become of an advice about a request that was answered.
-const DELIVERED: &str = "delivered, or inferred: arrived earlier";
+/// What should become of an advice.
+const SETTLED: &str = "delivered or inferred";
 
-/// What should become of the reversal of a request that was not answered in time.
-const REVERSED: &str = "delivered, or inferred";
-
-/// The same by the interface's own table, which infers from a 404 only.
-const REVERSED_BY_TABLE: &str = "delivered, inferred, or rejected: UNABLE_TO_LOCATE_RECORD";
+/// What should become of the reversal of a request that may never have arrived, by the interface's own
+/// table: that infers from a 404 only.
+const SETTLED_BY_TABLE: &str = "delivered, inferred, or rejected: UNABLE_TO_LOCATE_RECORD";
 
 /// An advice that was decided on.
 struct Decision {
@@ -50,7 +48,7 @@ impl Walk {
     where
         R: Approval + Confirmable,
     {
-        let draft = self.draft(what, R::REQUEST.confirmed_by(), DELIVERED);
+        let draft = self.draft(what, R::REQUEST.confirmed_by(), SETTLED);
         let identifiers = approved.response().identifiers().clone();
         let decided = approved.confirm().await;
         self.decided(draft, identifiers, decided).await
@@ -62,7 +60,7 @@ impl Walk {
         what: impl Into<String>,
         approved: Approved<R>,
     ) -> Walked {
-        let draft = self.draft(what, R::REQUEST.reversed_by(), DELIVERED);
+        let draft = self.draft(what, R::REQUEST.reversed_by(), SETTLED);
         let identifiers = approved.response().identifiers().clone();
         let decided = approved.reverse(ReversalReason::Cancelled).await;
         self.decided(draft, identifiers, decided).await
@@ -79,7 +77,7 @@ impl Walk {
         let mut timeout = self.round_trip;
         for number in 1..=TRIES {
             timeout = (timeout / 2).max(SHORTEST);
-            let words = format!("{what} (try {number}, {timeout:?})");
+            let words = format!("{what}, try {number}");
             let Some(approved) = self.hurry(words, make(), timeout, number == TRIES).await? else {
                 return Ok(());
             };
@@ -98,7 +96,7 @@ impl Walk {
         let draft = self.draft(
             "there is nothing to reverse",
             request.reversed_by(),
-            DELIVERED,
+            SETTLED,
         );
         let seen = format!("not sent: the server does not offer {request}");
         self.note(draft, Verdict::NotSupported, seen);
@@ -134,7 +132,8 @@ impl Walk {
         M: Message<Answer = Approved<R>>,
         R: Approval,
     {
-        let mut expected = Expectation::seeing("unknown: no answer in time", Seen::is_timeout);
+        let words = format!("unknown: no answer within {timeout:?}");
+        let mut expected = Expectation::seeing(words, Seen::is_timeout);
         if !is_last {
             expected = expected.or(Expectation::answer("approved and taken back", |_| true));
         }
@@ -159,8 +158,8 @@ impl Walk {
         request_id: RequestId,
     ) -> Walked {
         let expected = match self.world.server.interface_table {
-            true => REVERSED_BY_TABLE,
-            false => REVERSED,
+            true => SETTLED_BY_TABLE,
+            false => SETTLED,
         };
         let what = "the client reverses it by itself";
         let draft = self.draft(what, R::REQUEST.reversed_by(), expected);

@@ -157,7 +157,6 @@ impl Walk {
 pub(super) struct Draft {
     pub(super) step: Step,
     began: Instant,
-    pub(super) remark: String,
 }
 
 impl Draft {
@@ -191,7 +190,6 @@ impl Walk {
                 advice: None,
             },
             began: Instant::now(),
-            remark: String::new(),
         }
     }
 
@@ -253,16 +251,12 @@ impl Walk {
 
     /// Ends a step. Whatever a server may have quoted is struck out here.
     pub(super) fn note(&mut self, draft: Draft, verdict: Verdict, seen: impl Into<String>) {
-        let Draft {
-            mut step,
-            began,
-            remark,
-        } = draft;
+        let Draft { mut step, began } = draft;
         let secrets = &self.world.secrets;
         let masked = |text: String| secrets.strike_out(&text);
         step.duration_millis = millis(began.elapsed());
         step.verdict = verdict;
-        step.seen = masked(seen.into() + &remark);
+        step.seen = masked(seen.into());
         step.request = step.request.map(masked);
         step.response = step.response.map(masked);
         self.steps.push(step);

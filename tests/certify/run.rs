@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use money_transfer_retailer::simulator::{Builder, Operation, Simulator};
+use money_transfer_retailer::simulator::Operation;
 use serde_json::Value;
 
 #[allow(dead_code, reason = "a test has a main of its own")]
@@ -102,9 +102,4 @@ pub async fn walk_at(base_url: &str, timeout: &str, flows: &[&str]) -> Run {
         arguments.extend(["--only", flow]);
     }
     run(&arguments).await
-}
-
-pub async fn run_against(simulator: Builder, timeout: &str) -> Run {
-    let simulator = simulator.start().await.unwrap();
-    run_at(&simulator.base_url(), timeout).await
 }

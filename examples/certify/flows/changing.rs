@@ -56,8 +56,10 @@ async fn cancel_and_reverse(walk: &mut Walk, order: &Order) -> Walked {
             return Err(stop);
         }
     };
+    walk.leave(order, OrderStatus::Cancelled);
     walk.does_not_stand(order).await?;
     walk.reverse("the sender is not refunded", approved).await?;
+    walk.leave(order, OrderStatus::Unredeemed);
     walk.status("the order stands again", order, &[OrderStatus::Unredeemed])
         .await
 }
