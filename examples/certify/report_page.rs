@@ -35,7 +35,7 @@ fn summary(evidence: &Evidence) -> String {
         ("Client", client),
         ("Server", server),
         ("Client id", evidence.client_id.clone()),
-        ("Answers are read by", evidence.answer_policy.to_owned()),
+        ("Reading of answers", evidence.answer_policy.to_owned()),
         ("Timeout", format!("{} ms", evidence.timeout_millis)),
         ("Started", evidence.started_at.to_string()),
         ("Ended", evidence.ended_at.to_string()),

@@ -44,7 +44,7 @@ pub(crate) fn totals(out: &mut dyn Write, evidence: &Evidence) -> io::Result<()>
         writeln!(out, "{heading} ({}): {}", names.len(), names.join(", "))?;
     }
     writeln!(out, "advices: {}", evidence.advices)?;
-    writeln!(out, "answers read by: {}", evidence.answer_policy)?;
+    writeln!(out, "reading of answers: {}", evidence.answer_policy)?;
     let (verdict, totals) = (evidence.verdict, evidence.totals);
     writeln!(out, "{verdict}: {totals}, at {}", evidence.server_host)
 }
