@@ -1,124 +1,35 @@
 //! The certification run passes on a server that keeps to the interface, says what a server does not
 //! offer, finds what a server does wrong, and tells nobody's secrets.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    missing_docs,
+    unreachable_pub
+)]
 
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::time::Duration;
 
 use money_transfer_retailer::simulator::{
     Builder, CannedAnswer, Fault, Operation, Rule, Simulator,
 };
+use run::{PASSWORD, Run, bare_run, names, run, run_at, text, walk_at};
 use serde_json::Value;
 
-#[allow(dead_code, reason = "a test has a main of its own")]
-#[path = "../examples/certify/main.rs"]
-mod certify;
+#[path = "certify/run.rs"]
+mod run;
 
-/// What a certification run may take against a simulator, a slow machine included.
-const PATIENCE: Duration = Duration::from_secs(60);
-
-const PASSWORD: &str = "correct-horse-battery";
-
-/// What the operations are called that version 2.5 does not have.
-const LATER: [Operation; 6] = [
+/// The operations that version 2.5 does not have.
+const LATER: [Operation; 7] = [
     Operation::CancelOrder,
+    Operation::CancelOrderReversal,
     Operation::UpdateOrderStatus,
     Operation::UpdateOrderPin,
     Operation::GetFeeQuoteByPost,
     Operation::GetExchangeRate,
     Operation::GetCustomerOrderHistory,
 ];
-
-/// What a run left behind.
-struct Run {
-    code: u8,
-    out: String,
-    err: String,
-    html: String,
-    json: Value,
-}
-
-impl Run {
-    fn failed(&self) -> u64 {
-        self.json["totals"]["failed"].as_u64().unwrap()
-    }
-
-    /// The steps that ended so, as `flow: step`.
-    fn steps(&self, verdict: &str) -> BTreeSet<String> {
-        let mut found = BTreeSet::new();
-        for flow in self.json["flows"].as_array().unwrap() {
-            for step in flow["steps"].as_array().unwrap() {
-                if step["verdict"] == verdict {
-                    found.insert(format!("{}: {}", text(&flow["flow"]), text(&step["step"])));
-                }
-            }
-        }
-        found
-    }
-
-    /// The operations with at least one step that ended so.
-    fn operations(&self, verdict: &str) -> BTreeSet<String> {
-        let rows = self.json["operations"].as_array().unwrap();
-        let ended_so = rows.iter().filter(|row| row[verdict].as_u64() > Some(0));
-        ended_so
-            .map(|row| text(&row["operation"]).to_owned())
-            .collect()
-    }
-}
-
-fn text(value: &Value) -> &str {
-    value.as_str().unwrap()
-}
-
-fn names(operations: &[Operation]) -> BTreeSet<String> {
-    let names = operations
-        .iter()
-        .map(|operation| operation.name().to_owned());
-    names.collect()
-}
-
-/// Runs with these arguments, and with a report.
-async fn run(arguments: &[&str]) -> Run {
-    let folder = tempfile::tempdir().unwrap();
-    let report = folder.path().join("evidence");
-    let mut all: Vec<String> = arguments.iter().map(|text| (*text).to_owned()).collect();
-    all.extend(["--report".to_owned(), report.display().to_string()]);
-    let (code, out, err) = bare_run(all).await;
-    let read = |extension| std::fs::read_to_string(report.with_extension(extension));
-    Run {
-        code,
-        out,
-        err,
-        html: read("html").unwrap_or_default(),
-        json: serde_json::from_str(&read("json").unwrap_or_default()).unwrap_or_default(),
-    }
-}
-
-async fn bare_run(arguments: Vec<String>) -> (u8, String, String) {
-    let environment = |name: &str| (name == "PASSWORD").then(|| PASSWORD.to_owned());
-    let (mut out, mut err) = (Vec::new(), Vec::new());
-    let run = certify::run(arguments.into_iter(), environment, &mut out, &mut err);
-    let code = tokio::time::timeout(PATIENCE, run).await.unwrap();
-    let text = |bytes| String::from_utf8(bytes).unwrap();
-    (code, text(out), text(err))
-}
-
-/// Runs against this server, with a timeout in seconds.
-async fn run_at(base_url: &str, timeout: &str) -> Run {
-    walk_at(base_url, timeout, &[]).await
-}
-
-/// Runs these flows only; all where none is named.
-async fn walk_at(base_url: &str, timeout: &str, flows: &[&str]) -> Run {
-    let mut arguments = vec!["--base-url", base_url, "--user", "7654321"];
-    arguments.extend(["--password-env", "PASSWORD", "--timeout", timeout]);
-    for flow in flows {
-        arguments.extend(["--only", flow]);
-    }
-    run(&arguments).await
-}
 
 async fn run_against(simulator: Builder, timeout: &str) -> Run {
     let simulator = simulator.start().await.unwrap();
@@ -150,13 +61,28 @@ async fn what_the_providers_server_does_not_know_is_not_supported_and_no_fail() 
     assert_eq!(run.operations("notSupported"), names(&LATER));
     let steps = run.steps("not supported");
     assert!(steps.contains("cancel-order: cancelOrder is approved"));
+    assert!(steps.contains("cancel-order-reversed: there is nothing to reverse"));
+    assert!(!run.out.contains("operations not used"), "{}", run.out);
+}
+
+#[tokio::test]
+async fn by_the_interfaces_own_table_the_same_is_not_supported() {
+    let quirky = Simulator::builder().provider_quirks(true);
+    let simulator = quirky.start().await.unwrap();
+    let base_url = simulator.base_url();
+    let mut arguments = vec!["--base-url", &base_url, "--user", "7654321"];
+    arguments.extend(["--password-env", "PASSWORD", "--timeout", "5"]);
+    arguments.push("--interface-table");
+    let run = run(&arguments).await;
+    assert_eq!((run.code, run.failed()), (0, 0), "{}", run.out);
+    assert_eq!(run.operations("notSupported"), names(&LATER));
 }
 
 /// A server without the later operations, which it answers in these words.
 async fn run_without_the_later_ones(words: impl Into<Fault>) -> Run {
     let words = words.into();
     let mut simulator = Simulator::builder();
-    for operation in LATER.into_iter().chain([Operation::CancelOrderReversal]) {
+    for operation in LATER {
         simulator = simulator.inject(Rule::on(operation).fault(words.clone()));
     }
     run_against(simulator, "5").await
@@ -188,7 +114,6 @@ async fn a_later_operation_may_be_missing_in_any_words() {
         assert_eq!(run.operations("notSupported"), names(&LATER), "{words:?}");
         let all_the_others = Operation::ALL
             .into_iter()
-            .filter(|operation| *operation != Operation::CancelOrderReversal)
             .filter(|operation| !LATER.contains(operation));
         let passed = names(&all_the_others.collect::<Vec<_>>());
         assert_eq!(run.operations("passed"), passed, "{words:?}");
@@ -327,7 +252,7 @@ async fn one_flow_can_be_walked_alone() {
 async fn neither_the_table_nor_the_report_tells_a_secret() {
     let simulator = Simulator::start().await.unwrap();
     let quoting = format!(
-        r#"{{"errorType":"FORMAT_ERROR","errorMessage":"{PASSWORD} <b>'7'</b>","id":"1"}}"#
+        r#"{{"errorType":"FORMAT_ERROR","errorMessage":"{PASSWORD} <b>'7'</b> Mokoena","id":"1"}}"#
     );
     let quoting = CannedAnswer::status(400).body("application/json", quoting);
     simulator.inject(Rule::on(Operation::GetExchangeRate).fault(quoting));
@@ -343,7 +268,7 @@ async fn neither_the_table_nor_the_report_tells_a_secret() {
         );
     }
     assert!(
-        run.html.contains("*** &lt;b&gt;&#39;7&#39;&lt;/b&gt;"),
+        run.html.contains("*** &lt;b&gt;&#39;7&#39;&lt;/b&gt; ***"),
         "quoted, masked and escaped"
     );
 }
@@ -363,10 +288,11 @@ fn secrets_in(simulator: &Simulator) -> BTreeSet<String> {
 }
 
 fn collect(value: &Value, secrets: &mut BTreeSet<String>) {
-    const SECRET: [&str; 6] = [
+    const SECRET: [&str; 7] = [
         "idNumber",
         "contactNumber",
         "firstName",
+        "lastName",
         "pinBlock",
         "accountNumber",
         "orderRedeemRef",
@@ -400,15 +326,15 @@ async fn the_report_has_fields_that_stay() {
     };
     assert_eq!(
         members(&run.json).join(" "),
-        "clientId crateName crateVersion endedAt flows format interfaceVersion operations \
-         serverHost serverIsSimulator startedAt totals verdict"
+        "advices answerPolicy clientId crateName crateVersion endedAt flows format interfaceVersion operations \
+         serverHost serverIsSimulator startedAt timeoutMillis totals verdict"
     );
     let flow = &run.json["flows"][0];
     assert_eq!(members(flow).join(" "), "about flow steps verdict");
-    let step = &flow["steps"][1];
+    let step = &flow["steps"][2];
     assert_eq!(
         members(step).join(" "),
-        "adviceId durationMillis expected number operation request requestId response seen \
+        "advice adviceId durationMillis expected number operation request requestId response seen \
          startedAt step verdict"
     );
     assert_eq!(text(&step["operation"]), "reversePayment");
@@ -416,7 +342,28 @@ async fn the_report_has_fields_that_stay() {
         members(&run.json["operations"][0]).join(" "),
         "failed notSupported operation passed"
     );
-    assert!(text(&step["request"]).contains("reversalReason: CANCELLED"));
+    assert_eq!(
+        members(&step["advice"]).join(" "),
+        "attemptCount attempts decidedAt ending schema state"
+    );
+    assert_eq!(
+        members(&step["advice"]["attempts"][0]).join(" "),
+        "endedAt errorType httpStatus number outcome problem"
+    );
+}
+
+#[tokio::test]
+async fn a_server_somewhere_else_has_a_minute_for_an_answer() {
+    let here = run(&["--only", "lookup-order"]).await;
+    assert_eq!(here.json["timeoutMillis"], 5_000);
+    let simulator = Simulator::start().await.unwrap();
+    let base_url = simulator.base_url();
+    let elsewhere = ["--base-url", &base_url, "--user", "7654321"];
+    let mut arguments = elsewhere.to_vec();
+    arguments.extend(["--password-env", "PASSWORD", "--only", "lookup-order"]);
+    assert_eq!(run(&arguments).await.json["timeoutMillis"], 60_000);
+    let asked = walk_at(&base_url, "0.5", &["lookup-order"]).await;
+    assert_eq!(asked.json["timeoutMillis"], 500);
 }
 
 #[tokio::test]

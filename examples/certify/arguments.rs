@@ -20,8 +20,10 @@ Server:
   --user NAME             the HTTP Basic user name; also the id of the client institution
   --password-env VAR      the environment variable that holds the password
   --allow-plain-http      accept http to other machines; to this one it is accepted anyway
-  --timeout SECONDS       how long an answer may take [default: 5]. A request that seems never to have
-                          arrived is given up after twice this time
+  --timeout SECONDS       how long an answer may take [default: 60; 5 for the simulator]. A request that
+                          seems never to have arrived is given up after twice this time
+  --interface-table       read every answer by the interface's own table, to the letter: the word of a
+                          proxy counts as the service's, and a failure ends an advice
 
 Who takes part, where the server is particular about it:
   --receiver ID           the money transfer provider [default: 627821]
@@ -40,8 +42,10 @@ Exit code: 0 without a fail, 1 with one or where the run could not be finished, 
 \"Not supported\" is no fail: the server does not know an operation that later versions added.
 ";
 
-/// How long an answer may take unless the command line says otherwise.
-const TIMEOUT: Duration = Duration::from_secs(5);
+/// How long an answer may take unless the command line says otherwise: what the interface has for a
+/// server somewhere else, and no longer than needed within this process.
+const TIMEOUT: Duration = Duration::from_secs(60);
+const TIMEOUT_IN_PROCESS: Duration = Duration::from_secs(5);
 
 /// What the command line asks for.
 pub(crate) enum Command {
@@ -54,6 +58,7 @@ pub(crate) struct Options {
     /// `None` for the simulator in this process.
     pub(crate) server: Option<Server>,
     pub(crate) timeout: Duration,
+    pub(crate) interface_table: bool,
     pub(crate) parties: Parties,
     pub(crate) report: Option<PathBuf>,
     /// Empty for all flows.
@@ -101,6 +106,7 @@ struct Given {
     user: Option<String>,
     password_env: Option<String>,
     allow_plain_http: bool,
+    interface_table: bool,
     timeout: Option<String>,
     parties: Parties,
     report: Option<PathBuf>,
@@ -122,6 +128,7 @@ pub(crate) fn read(
         match name {
             "--help" | "-h" if attached.is_none() => return Ok(Command::Help),
             "--allow-plain-http" if attached.is_none() => given.allow_plain_http = true,
+            "--interface-table" if attached.is_none() => given.interface_table = true,
             _ => {
                 let set = given
                     .setter(name)
@@ -169,7 +176,11 @@ impl Given {
         if let Some(unknown) = self.only.iter().find(|name| !flows::is_known(name)) {
             return Err(ArgumentError::Flow(unknown.clone()));
         }
-        let timeout = self.timeout.as_deref().map_or(Ok(TIMEOUT), seconds)?;
+        let usual = match self.base_url {
+            Some(_) => TIMEOUT,
+            None => TIMEOUT_IN_PROCESS,
+        };
+        let timeout = self.timeout.as_deref().map_or(Ok(usual), seconds)?;
         let server = match self.base_url {
             Some(base_url) => Some(Server {
                 base_url,
@@ -177,6 +188,7 @@ impl Given {
                 password: password(self.password_env, environment)?.into(),
                 allow_plain_http: self.allow_plain_http,
                 timeout,
+                interface_table: self.interface_table,
                 parties: self.parties.clone(),
                 is_simulator: false,
             }),
@@ -189,6 +201,7 @@ impl Given {
         Ok(Command::Run(Box::new(Options {
             server,
             timeout,
+            interface_table: self.interface_table,
             parties: self.parties,
             report: self.report,
             only: self.only,

@@ -1,11 +1,17 @@
 //! What a till decides, and what the client decides for it: confirmations and reversals, until they are
-//! delivered.
+//! settled.
 
 use std::time::Duration;
 
-use money_transfer_retailer::model::{AdviceId, ErrorType, ReversalReason};
-use money_transfer_retailer::{AdviceRecord, Approved, Confirmable, HandedBack, QueuedAdvice};
+use money_transfer_retailer::model::{
+    AdviceId, ErrorType, RequestId, ReversalReason, ThirdPartyIdentifiers,
+};
+use money_transfer_retailer::{
+    AdviceRecord, AdviceState, Approved, Confirmable, HandedBack, Operation, QueuedAdvice,
+    WaitError,
+};
 
+use super::advice::{self, AdviceEvidence, fate};
 use super::evidence::Verdict;
 use super::expectation::Expectation;
 use super::message::{Approval, Message};
@@ -19,52 +25,81 @@ const TRIES: usize = 60;
 /// The shortest timeout that is tried.
 const SHORTEST: Duration = Duration::from_micros(1);
 
-/// Neither pending nor rejected.
-const DELIVERED: &str = "delivered";
+/// What should become of an advice.
+const SETTLED: &str = "delivered or inferred";
+
+/// What should become of the reversal of a request that may never have arrived, by the interface's own
+/// table: that infers from a 404 only.
+const SETTLED_BY_TABLE: &str = "delivered, inferred, or rejected: UNABLE_TO_LOCATE_RECORD";
+
+/// An advice that was decided on.
+struct Decision {
+    id: AdviceId,
+    request_id: RequestId,
+    /// What it carries.
+    identifiers: ThirdPartyIdentifiers,
+    /// Whether the server may say that there is no such request.
+    request_may_be_lost: bool,
+}
 
 impl Walk {
-    /// Confirms, and waits until the confirmation is delivered.
+    /// Confirms, and waits until the confirmation is settled.
     pub(crate) async fn confirm<R>(&mut self, what: &str, approved: Approved<R>) -> Walked
     where
         R: Approval + Confirmable,
     {
-        let draft = self.draft(what, R::REQUEST.confirmed_by(), DELIVERED);
+        let draft = self.draft(what, R::REQUEST.confirmed_by(), SETTLED);
+        let identifiers = approved.response().identifiers().clone();
         let decided = approved.confirm().await;
-        self.decided(draft, None, decided).await
+        self.decided(draft, identifiers, decided).await
     }
 
-    /// Reverses as a cashier does who cancels, and waits until the reversal is delivered.
+    /// Reverses as a cashier does who cancels, and waits until the reversal is settled.
     pub(crate) async fn reverse<R: Approval>(
         &mut self,
-        what: &str,
+        what: impl Into<String>,
         approved: Approved<R>,
     ) -> Walked {
-        let draft = self.draft(what, R::REQUEST.reversed_by(), DELIVERED);
-        let reason = ReversalReason::Cancelled;
-        let decided = approved.reverse(reason.clone()).await;
-        self.decided(draft, Some(reason), decided).await
+        let draft = self.draft(what, R::REQUEST.reversed_by(), SETTLED);
+        let identifiers = approved.response().identifiers().clone();
+        let decided = approved.reverse(ReversalReason::Cancelled).await;
+        self.decided(draft, identifiers, decided).await
     }
 
-    /// Sends requests until the answer to one of them is late; the client then reverses it by itself.
-    /// Those that were answered in time are reversed as by a cashier.
+    /// Sends requests, with shorter and shorter timeouts, until the answer to one of them is late; the
+    /// client then reverses it by itself. Those that were answered in time are reversed as by a cashier,
+    /// before there is another request about the same order.
     pub(crate) async fn time_out<M, R>(&mut self, what: &str, make: impl Fn() -> M) -> Walked
     where
         M: Message<Answer = Approved<R>>,
         R: Approval,
     {
-        let expected = Expectation::seeing("unknown: no answer in time", Seen::is_timeout);
-        let (draft, seen) = self.hurry(what, &expected, make).await;
-        let request_id = draft.step.request_id.clone().unwrap_or_default();
-        let reversal = match &seen {
-            Seen::Unknown { reversal, .. } if seen.is_timeout() => *reversal,
-            _ => None,
-        };
-        self.judge(draft, M::OPERATION, &expected, seen)?;
-        let advice = (reversal.ok_or(Stop::Flow)?, request_id);
-        let what = "the client reverses it by itself";
-        let draft = self.draft(what, R::REQUEST.reversed_by(), DELIVERED);
-        self.delivered(draft, Some(ReversalReason::Timeout), advice)
-            .await
+        let mut timeout = self.round_trip;
+        for number in 1..=TRIES {
+            timeout = (timeout / 2).max(SHORTEST);
+            let words = format!("{what}, try {number}");
+            let Some(approved) = self.hurry(words, make(), timeout, number == TRIES).await? else {
+                return Ok(());
+            };
+            let what = format!("try {number} was answered, and is taken back");
+            self.reverse(what, approved).await?;
+        }
+        Err(Stop::Flow)
+    }
+
+    /// There is nothing to reverse where the server does not know the request: it is not sent, and as
+    /// little supported.
+    pub(crate) fn reversal_not_offered_either(&mut self, request: Operation) {
+        if self.last_verdict() != Some(Verdict::NotSupported) {
+            return;
+        }
+        let draft = self.draft(
+            "there is nothing to reverse",
+            request.reversed_by(),
+            SETTLED,
+        );
+        let seen = format!("not sent: the server does not offer {request}");
+        self.note(draft, Verdict::NotSupported, seen);
     }
 
     /// What the till's queue waits for, in words; the error if it waits for anything.
@@ -84,52 +119,75 @@ impl Walk {
 }
 
 impl Walk {
-    /// The first request that is not answered in time, with shorter and shorter timeouts.
+    /// One request that has too little time for its answer, and its reversal. Gives the approval where
+    /// the answer came all the same.
     async fn hurry<M, R>(
-        &self,
-        what: &str,
-        expected: &Expectation<'_, M::Answer>,
-        make: impl Fn() -> M,
-    ) -> (Draft, Seen<M::Answer>)
+        &mut self,
+        what: String,
+        message: M,
+        timeout: Duration,
+        is_last: bool,
+    ) -> Walked<Option<Approved<R>>>
     where
         M: Message<Answer = Approved<R>>,
+        R: Approval,
     {
-        let mut timeout = self.round_trip;
-        let mut tries = 1;
-        loop {
-            timeout = (timeout / 2).max(SHORTEST);
-            let (message, mut draft) = self.prepared(what, make(), &expected.words);
-            match message.send(&self.till.client.with_timeout(timeout)).await {
-                Seen::Answered(approved) if tries < TRIES => self.take_back(approved).await,
-                seen => {
-                    draft.remark = format!(" (try {tries}, {timeout:?})");
-                    return (draft, seen);
-                }
-            }
-            tries += 1;
+        let words = format!("unknown: no answer within {timeout:?}");
+        let mut expected = Expectation::seeing(words, Seen::is_timeout);
+        if !is_last {
+            expected = expected.or(Expectation::answer("approved and taken back", |_| true));
         }
+        let (message, draft) = self.prepared(what, message, &expected.words);
+        let request_id = message.id().ok_or(Stop::Flow)?;
+        let seen = message.send(&self.till.client.with_timeout(timeout)).await;
+        let reversal = match &seen {
+            Seen::Unknown { reversal, .. } if seen.is_timeout() => *reversal,
+            _ => None,
+        };
+        if let Some(approved) = self.judge(draft, M::OPERATION, &expected, seen)? {
+            return Ok(Some(approved));
+        }
+        let id = reversal.ok_or(Stop::Flow)?;
+        self.reversed_by_client::<R>(id, request_id).await?;
+        Ok(None)
     }
 
-    /// An answer that came when none was wanted: taken back without a step of its own, and out of the
-    /// way before the next request about the same order.
-    async fn take_back<R>(&self, approved: Approved<R>) {
-        // An approval that cannot be reversed now is undecided, and reversed at the end of the flow.
-        let _decided = approved.reverse(ReversalReason::Cancelled).await;
-        let patience = self.world.server.patience();
-        // What is still pending then is found by the step that follows.
-        let _delivered = self.till.client.advices().wait_empty(patience).await;
+    async fn reversed_by_client<R: Approval>(
+        &mut self,
+        id: AdviceId,
+        request_id: RequestId,
+    ) -> Walked {
+        let expected = match self.world.server.interface_table {
+            true => SETTLED_BY_TABLE,
+            false => SETTLED,
+        };
+        let what = "the client reverses it by itself";
+        let draft = self.draft(what, R::REQUEST.reversed_by(), expected);
+        let decision = Decision {
+            id,
+            request_id,
+            // Those of a response that never came: none, as our requests carry none.
+            identifiers: ThirdPartyIdentifiers::default(),
+            request_may_be_lost: true,
+        };
+        self.settled(draft, decision).await
     }
 
     async fn decided<R>(
         &mut self,
         draft: Draft,
-        reason: Option<ReversalReason>,
+        identifiers: ThirdPartyIdentifiers,
         decided: Result<QueuedAdvice, Box<HandedBack<R>>>,
     ) -> Walked {
         match decided {
             Ok(queued) => {
-                let advice = (queued.advice_id, queued.request_id.to_string());
-                self.delivered(draft, reason, advice).await
+                let decision = Decision {
+                    id: queued.advice_id,
+                    request_id: queued.request_id,
+                    identifiers,
+                    request_may_be_lost: false,
+                };
+                self.settled(draft, decision).await
             }
             Err(handed_back) => {
                 self.note(draft, Verdict::Fail, told(&handed_back.error));
@@ -138,49 +196,58 @@ impl Walk {
         }
     }
 
-    async fn delivered(
-        &mut self,
-        mut draft: Draft,
-        reason: Option<ReversalReason>,
-        (id, request_id): (AdviceId, String),
-    ) -> Walked {
-        let patience = self.world.server.patience();
-        // What is still pending then is told from the queue itself.
-        let _delivered = self.till.client.advices().wait_empty(patience).await;
-        let reason = reason.map_or(String::new(), |reason| {
-            format!("    reversalReason: {reason},\n")
-        });
-        draft.step.request = Some(format!(
-            "BasicAdvice {{\n    id: {id},\n    requestId: {request_id},\n{reason}}}"
-        ));
-        draft.step.advice_id = Some(id.to_string());
-        draft.step.request_id = Some(request_id);
-        match self.queue() {
-            Ok(_) => self.note(draft, Verdict::Pass, "delivered"),
-            Err(fates) => {
-                self.note(draft, Verdict::Fail, fates);
+    /// Waits until the advice is settled, and tells how, with every sending of it.
+    async fn settled(&mut self, draft: Draft, decision: Decision) -> Walked {
+        let mut draft = draft.about(Some(decision.request_id));
+        draft.step.advice_id = Some(decision.id.to_string());
+        let record = match self.outcome(&decision).await {
+            Ok(record) => record,
+            Err(words) => {
+                self.note(draft, Verdict::Fail, words);
                 return Err(Stop::Flow);
             }
+        };
+        let verdict = self.verdict(&record, decision.request_may_be_lost);
+        if verdict != Verdict::Fail {
+            self.world.foreseen.borrow_mut().insert(record.advice_id);
         }
-        Ok(())
+        draft.step.request = advice::message(&record, decision.identifiers);
+        draft.step.advice = Some(AdviceEvidence::of(&record));
+        self.note(draft, verdict, advice::ending(&record));
+        match verdict {
+            Verdict::Pass => Ok(()),
+            _ => Err(Stop::Flow),
+        }
     }
-}
 
-/// Where an advice stands that should have been delivered, in words. Of what a server said only the error
-/// type is told: nobody knows what else is in it.
-pub(crate) fn fate(advice: &AdviceRecord) -> String {
-    let (operation, attempts) = (advice.operation, advice.attempts);
-    let mut words = format!("{operation} {} after {attempts} attempts", advice.state);
-    if let Some(last) = advice.last_attempts.last() {
-        words += &format!(", {}", last.outcome);
-        let error = last.error.as_deref().unwrap_or_default();
-        let named = |error_type: &&ErrorType| error.contains(error_type.as_str());
-        if let Some(error_type) = ErrorType::ALL.iter().find(named) {
-            words += &format!(": {error_type}");
+    /// Where the advice stands once it is settled, or once patience is at its end.
+    async fn outcome(&self, decision: &Decision) -> Result<AdviceRecord, String> {
+        let client = &self.till.client;
+        let patience = self.world.server.patience();
+        match client.advices().wait(decision.id, patience).await {
+            Ok(Some(record)) => return Ok(record),
+            Ok(None) | Err(WaitError::StillPending) => {}
+            Err(error) => return Err(told(&error)),
         }
-        if let Some(status) = last.status {
-            words += &format!(" (HTTP {status})");
+        let transaction = client.transaction(decision.request_id);
+        let transaction = transaction.map_err(|error| told(&error))?;
+        let advice = transaction.and_then(|transaction| transaction.advice);
+        advice.ok_or_else(|| "the queue does not know it".to_owned())
+    }
+
+    fn verdict(&self, record: &AdviceRecord, request_may_be_lost: bool) -> Verdict {
+        let last = record.last_attempts.last().and_then(advice::error_type);
+        let is_unknown = last == Some(&ErrorType::UnableToLocateRecord);
+        let by_table = self.world.server.interface_table;
+        match record.state {
+            AdviceState::Accepted | AdviceState::ArrivedEarlier => Verdict::Pass,
+            AdviceState::NothingToReverse if request_may_be_lost => Verdict::Pass,
+            AdviceState::Rejected if by_table && request_may_be_lost && is_unknown => Verdict::Pass,
+            // The only advice that came later.
+            AdviceState::NotOffered if record.operation == Operation::CancelOrderReversal => {
+                Verdict::NotSupported
+            }
+            _ => Verdict::Fail,
         }
     }
-    words
 }

@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::time::Duration;
 
 use money_transfer_retailer::Operation;
 use money_transfer_retailer::model::Timestamp;
 use serde::Serialize;
 
+use super::advice::{AdviceEvidence, Ending};
 use super::server::Server;
 
 /// The version of the interface whose flows are walked.
@@ -54,6 +56,8 @@ pub(crate) struct Step {
     pub(crate) request: Option<String>,
     /// Masked.
     pub(crate) response: Option<String>,
+    /// What became of the advice that this step is about.
+    pub(crate) advice: Option<AdviceEvidence>,
 }
 
 /// The steps of a flow, as far as it was walked.
@@ -77,10 +81,13 @@ pub(crate) struct Evidence {
     pub(crate) server_host: String,
     pub(crate) server_is_simulator: bool,
     pub(crate) client_id: String,
+    pub(crate) answer_policy: &'static str,
+    pub(crate) timeout_millis: u64,
     pub(crate) started_at: Timestamp,
     pub(crate) ended_at: Timestamp,
     pub(crate) verdict: Verdict,
     pub(crate) totals: Totals,
+    pub(crate) advices: AdviceTotals,
     pub(crate) operations: Vec<OperationTotals>,
     pub(crate) flows: Vec<FlowEvidence>,
 }
@@ -92,6 +99,16 @@ pub(crate) struct Totals {
     pub(crate) passed: usize,
     pub(crate) failed: usize,
     pub(crate) not_supported: usize,
+}
+
+/// How many advices ended how.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct AdviceTotals {
+    pub(crate) delivered: usize,
+    pub(crate) inferred: usize,
+    pub(crate) refused: usize,
+    pub(crate) pending: usize,
 }
 
 /// The steps of one operation.
@@ -135,6 +152,8 @@ impl Evidence {
             server_host: server.host(),
             server_is_simulator: server.is_simulator,
             client_id: server.user.clone(),
+            answer_policy: server.answer_policy(),
+            timeout_millis: millis(server.timeout),
             started_at,
             ended_at: now(),
             verdict: match totals.failed {
@@ -142,6 +161,7 @@ impl Evidence {
                 _ => Verdict::Fail,
             },
             totals,
+            advices: AdviceTotals::of(steps()),
             operations: Operation::ALL.into_iter().map(of).collect(),
             flows,
         }
@@ -192,6 +212,35 @@ impl fmt::Display for Totals {
             self.passed, self.failed, self.not_supported
         )
     }
+}
+
+impl AdviceTotals {
+    fn of<'a>(steps: impl Iterator<Item = &'a Step>) -> AdviceTotals {
+        let mut totals = AdviceTotals::default();
+        for advice in steps.filter_map(|step| step.advice.as_ref()) {
+            *match advice.ending {
+                Ending::Delivered => &mut totals.delivered,
+                Ending::Inferred => &mut totals.inferred,
+                Ending::Refused => &mut totals.refused,
+                Ending::Pending => &mut totals.pending,
+            } += 1;
+        }
+        totals
+    }
+}
+
+impl fmt::Display for AdviceTotals {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} delivered, {} inferred, {} refused, {} pending",
+            self.delivered, self.inferred, self.refused, self.pending
+        )
+    }
+}
+
+pub(crate) fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// The time of day.

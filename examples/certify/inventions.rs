@@ -89,8 +89,8 @@ pub(crate) fn person(secrets: &Secrets) -> Person {
     let id_number = hidden(identity_number(), secrets);
     let contact_number = hidden(format!("+2782{}", digits(7)), secrets);
     let details = PersonalDetails::builder()
-        .first_name("Thandi")
-        .last_name("Nkosi")
+        .first_name(hidden("Thandi".to_owned(), secrets))
+        .last_name(hidden("Mokoena".to_owned(), secrets))
         .id_number(id_number.clone())
         .contact_number(contact_number)
         .build();
@@ -108,6 +108,11 @@ pub(crate) fn pin(secrets: &Secrets) -> EncryptedPin {
         .pin_block(hidden(block.to_uppercase(), secrets))
         .encryption_parameters(parameters)
         .build()
+}
+
+/// What somebody is called after a wedding.
+pub(crate) fn new_last_name(secrets: &Secrets) -> Sensitive {
+    hidden("Mokoena-Dlamini".to_owned(), secrets)
 }
 
 /// A redeem reference that no order has.

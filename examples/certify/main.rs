@@ -11,6 +11,7 @@
 //!  arguments ─▶ server ─▶ flows (a table) ─▶ walk: one step after another ─▶ evidence ─▶ table
 //!                                              │                                └─▶ report
 //!                                              ├─ message: what is sent, and what came of it
+//!                                              ├─ advice: every sending of it, and how it ended
 //!                                              └─ expectation: what should have come of it
 //! ```
 //!
@@ -20,9 +21,13 @@
 //!    server that others use too.
 //! 3. No PIN, identity or telephone number, password or redeem reference gets into the table or the
 //!    report, not even where a server quotes it.
-//! 4. An operation that later versions of the interface added may be missing: that is "not
+//! 4. Every message that carries an id is in the report, those that were sent only to be too late
+//!    included; of a confirmation or reversal every sending, and whether its end was answered or
+//!    inferred.
+//! 5. An operation that later versions of the interface added may be missing: that is "not
 //!    supported", and no failure.
 
+mod advice;
 mod arguments;
 mod decisions;
 mod evidence;

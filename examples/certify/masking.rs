@@ -1,6 +1,7 @@
 //! What must not be read over somebody's shoulder, even where a server quotes it.
 
 use std::cell::RefCell;
+use std::cmp::Reverse;
 use std::collections::BTreeSet;
 use std::fmt::Debug;
 
@@ -26,8 +27,11 @@ impl Secrets {
     /// The same text with a mask in place of every secret.
     pub(crate) fn strike_out(&self, text: &str) -> String {
         let secrets = self.0.borrow();
+        let mut secrets: Vec<&String> = secrets.iter().collect();
+        // A secret that begins with another one would lose its beginning only.
+        secrets.sort_by_key(|secret| Reverse(secret.len()));
         let masked = |text: String, secret: &String| text.replace(secret.as_str(), MASK);
-        secrets.iter().fold(text.to_owned(), masked)
+        secrets.into_iter().fold(text.to_owned(), masked)
     }
 }
 

@@ -7,7 +7,7 @@ use money_transfer_retailer::model::{
     CustomerInfoQuery, ExchangeRate, ExchangeRateQuery, FeeQuoteQuery, FeeQuoteRequest,
     FeeQuoteResponse, Fill, LookupOrderQuery, LookupOrderResponse, OrderHistoryQuery,
     OrderHistoryResponse, RedeemOrderRequest, RedeemOrderResponse, Sensitive,
-    UpdateOrderPinRequest, UpdateOrderStatusRequest,
+    ThirdPartyIdentifiers, UpdateOrderPinRequest, UpdateOrderStatusRequest,
 };
 use money_transfer_retailer::{Approved, Client, Operation, RequestId};
 
@@ -46,6 +46,9 @@ pub(crate) trait Answer: Debug {
 pub(crate) trait Approval: Answer {
     /// What it approves.
     const REQUEST: Operation;
+
+    /// What the advice about it carries.
+    fn identifiers(&self) -> &ThirdPartyIdentifiers;
 }
 
 impl<R: Answer> Answer for Approved<R> {
@@ -98,14 +101,26 @@ messages! {
 
 impl Approval for CreateOrderResponse {
     const REQUEST: Operation = Operation::CreateOrder;
+
+    fn identifiers(&self) -> &ThirdPartyIdentifiers {
+        &self.third_party_identifiers
+    }
 }
 
 impl Approval for RedeemOrderResponse {
     const REQUEST: Operation = Operation::RedeemOrder;
+
+    fn identifiers(&self) -> &ThirdPartyIdentifiers {
+        &self.third_party_identifiers
+    }
 }
 
 impl Approval for CancelOrderResponse {
     const REQUEST: Operation = Operation::CancelOrder;
+
+    fn identifiers(&self) -> &ThirdPartyIdentifiers {
+        &self.third_party_identifiers
+    }
 }
 
 impl Answer for CreateOrderResponse {

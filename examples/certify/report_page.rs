@@ -1,5 +1,6 @@
 //! The evidence report for people: one page that needs nothing else.
 
+use super::advice::{AdviceEvidence, AttemptEvidence};
 use super::evidence::{Evidence, FlowEvidence, OperationTotals, Step, Verdict};
 
 /// The page.
@@ -16,7 +17,8 @@ pub(crate) fn page(evidence: &Evidence) -> String {
          <tr><th>Operation</th><th>Passed</th><th>Failed</th><th>Not supported</th><th>Verdict</th></tr>\n\
          {operations}</table>\n<h2>Flows</h2>\n{flows}\
          <footer>Messages are masked: no personal data, PIN, password or redeem reference is shown. \
-         Delivered means accepted by the server, or known to need no delivery.</footer>\n</body>\n</html>\n",
+         Delivered means accepted by the server. Inferred means that the client concluded from another \
+         answer that the advice arrived before, or that there was nothing to reverse.</footer>\n</body>\n</html>\n",
         host = escaped(&evidence.server_host),
         summary = summary(evidence),
     )
@@ -33,9 +35,12 @@ fn summary(evidence: &Evidence) -> String {
         ("Client", client),
         ("Server", server),
         ("Client id", evidence.client_id.clone()),
+        ("Reading of answers", evidence.answer_policy.to_owned()),
+        ("Timeout", format!("{} ms", evidence.timeout_millis)),
         ("Started", evidence.started_at.to_string()),
         ("Ended", evidence.ended_at.to_string()),
         ("Steps", evidence.totals.to_string()),
+        ("Advices", evidence.advices.to_string()),
     ];
     let facts = facts
         .iter()
@@ -94,17 +99,55 @@ fn details(step: &Step) -> String {
             .map(|id| format!(" · {name} <code>{}</code>", escaped(id)))
     });
     let ids: String = ids.collect();
-    let messages = [("Sent", &step.request), ("Received", &step.response)];
+    let sent = match &step.advice {
+        Some(advice) => format!("Sent: {}", advice.schema),
+        None => "Sent".to_owned(),
+    };
+    let messages = [
+        (sent, &step.request),
+        ("Received".to_owned(), &step.response),
+    ];
     let messages = messages.iter().filter_map(|(name, message)| {
         let message = escaped(message.as_ref()?);
-        Some(format!("<h4>{name}</h4><pre>{message}</pre>"))
+        Some(format!("<h4>{}</h4><pre>{message}</pre>", escaped(name)))
     });
     let messages: String = messages.collect();
     format!(
         "<tr class=\"details\"><td></td><td colspan=\"6\"><details><summary>{}{ids}</summary>\
-         {messages}</details></td></tr>\n",
-        escaped(operation.name())
+         {messages}{attempts}</details></td></tr>\n",
+        escaped(operation.name()),
+        attempts = step.advice.as_ref().map(attempts).unwrap_or_default(),
     )
+}
+
+/// Every sending of an advice.
+fn attempts(advice: &AdviceEvidence) -> String {
+    let rows: String = advice.attempts.iter().map(attempt).collect();
+    format!(
+        "<h4>{state}, decided {decided_at}, attempts: {count}</h4>\n<table>\n\
+         <tr><th>Attempt</th><th>Ended</th><th>Outcome</th><th>HTTP status</th><th>Error type</th>\
+         <th>Problem</th></tr>\n{rows}</table>\n",
+        state = escaped(&advice.state),
+        decided_at = escaped(&advice.decided_at.to_string()),
+        count = advice.attempt_count,
+    )
+}
+
+fn attempt(attempt: &AttemptEvidence) -> String {
+    let cells = [
+        attempt.number.to_string(),
+        attempt.ended_at.to_string(),
+        attempt.outcome.to_owned(),
+        attempt
+            .http_status
+            .map_or(String::new(), |status| status.to_string()),
+        attempt.error_type.clone().unwrap_or_default(),
+        attempt.problem.clone().unwrap_or_default(),
+    ];
+    let cells = cells
+        .iter()
+        .map(|cell| format!("<td>{}</td>", escaped(cell)));
+    format!("<tr>{}</tr>\n", cells.collect::<String>())
 }
 
 fn badge(verdict: Verdict) -> String {

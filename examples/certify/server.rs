@@ -5,6 +5,7 @@ use std::time::Duration;
 use money_transfer_retailer::model::{
     Defaults, Institution, Merchant, MerchantName, Originator, ReversalReason, Sensitive,
 };
+use money_transfer_retailer::policy::InterfaceTable;
 use money_transfer_retailer::simulator::Simulator;
 use money_transfer_retailer::{AdviceRecord, Client, Credentials, DecisionError, RetryPolicy};
 use tempfile::TempDir;
@@ -24,6 +25,8 @@ pub(crate) struct Server {
     pub(crate) password: Sensitive,
     pub(crate) allow_plain_http: bool,
     pub(crate) timeout: Duration,
+    /// Whether answers are read by the interface's own table, to the letter.
+    pub(crate) interface_table: bool,
     pub(crate) parties: Parties,
     pub(crate) is_simulator: bool,
 }
@@ -58,6 +61,7 @@ impl Server {
             password: "password".into(),
             allow_plain_http: false,
             timeout: options.timeout,
+            interface_table: options.interface_table,
             parties: options.parties.clone(),
             is_simulator: true,
         }
@@ -73,6 +77,14 @@ impl Server {
             Some((host, Some(port))) => format!("{host}:{port}"),
             Some((host, None)) => host.to_owned(),
             None => "unknown".to_owned(),
+        }
+    }
+
+    /// How answers are read, for the report.
+    pub(crate) fn answer_policy(&self) -> &'static str {
+        match self.interface_table {
+            true => "the interface's own table, to the letter",
+            false => "in doubt repeat, in doubt reverse",
         }
     }
 
@@ -146,6 +158,9 @@ impl Till {
         }
         if server.allow_plain_http {
             builder = builder.allow_plain_http();
+        }
+        if server.interface_table {
+            builder = builder.answer_policy(InterfaceTable);
         }
         Ok(Till {
             client: builder.open().await?,

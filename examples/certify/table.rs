@@ -43,6 +43,8 @@ pub(crate) fn totals(out: &mut dyn Write, evidence: &Evidence) -> io::Result<()>
             .collect();
         writeln!(out, "{heading} ({}): {}", names.len(), names.join(", "))?;
     }
+    writeln!(out, "advices: {}", evidence.advices)?;
+    writeln!(out, "reading of answers: {}", evidence.answer_policy)?;
     let (verdict, totals) = (evidence.verdict, evidence.totals);
     writeln!(out, "{verdict}: {totals}, at {}", evidence.server_host)
 }

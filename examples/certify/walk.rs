@@ -1,14 +1,15 @@
 //! Walking a flow: one step after another, each with its evidence.
 
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::time::Duration;
 
 use money_transfer_retailer::Operation;
-use money_transfer_retailer::model::{Defaults, OrderStatus, RequestId};
+use money_transfer_retailer::model::{AdviceId, Defaults, OrderStatus, RequestId};
 use tokio::time::{Instant, sleep};
 
-use super::evidence::{Step, Verdict, now};
+use super::evidence::{Step, Verdict, millis, now};
 use super::expectation::Expectation;
 use super::inventions::Order;
 use super::masking::{Secrets, shown};
@@ -26,6 +27,8 @@ pub(crate) struct World {
     pub(crate) secrets: Secrets,
     /// How each order was left, for a last look at all of them.
     pub(crate) left: RefCell<Vec<LeftOrder>>,
+    /// The advices whose refusal was expected, so that nobody is told of it twice.
+    pub(crate) foreseen: RefCell<BTreeSet<AdviceId>>,
     defaults: Defaults,
 }
 
@@ -65,6 +68,7 @@ impl World {
             server: server.clone(),
             secrets,
             left: RefCell::default(),
+            foreseen: RefCell::default(),
             defaults: server.defaults(),
         })
     }
@@ -134,6 +138,11 @@ impl Walk {
         answer.ok_or(Stop::Flow)
     }
 
+    /// How the last step ended.
+    pub(crate) fn last_verdict(&self) -> Option<Verdict> {
+        self.steps.last().map(|step| step.verdict)
+    }
+
     /// Something that no message is about.
     pub(crate) fn find(&mut self, what: &str, expected: &str, found: Result<String, String>) {
         let draft = self.draft(what, None, expected);
@@ -148,7 +157,6 @@ impl Walk {
 pub(super) struct Draft {
     pub(super) step: Step,
     began: Instant,
-    pub(super) remark: String,
 }
 
 impl Draft {
@@ -179,9 +187,9 @@ impl Walk {
                 verdict: Verdict::Fail,
                 request: None,
                 response: None,
+                advice: None,
             },
             began: Instant::now(),
-            remark: String::new(),
         }
     }
 
@@ -243,16 +251,12 @@ impl Walk {
 
     /// Ends a step. Whatever a server may have quoted is struck out here.
     pub(super) fn note(&mut self, draft: Draft, verdict: Verdict, seen: impl Into<String>) {
-        let Draft {
-            mut step,
-            began,
-            remark,
-        } = draft;
+        let Draft { mut step, began } = draft;
         let secrets = &self.world.secrets;
         let masked = |text: String| secrets.strike_out(&text);
-        step.duration_millis = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        step.duration_millis = millis(began.elapsed());
         step.verdict = verdict;
-        step.seen = masked(seen.into() + &remark);
+        step.seen = masked(seen.into());
         step.request = step.request.map(masked);
         step.response = step.response.map(masked);
         self.steps.push(step);

@@ -32,16 +32,17 @@ pub(super) async fn customers(walk: &mut Walk) -> Walked {
     let (person, stranger) = (inventions::person(secrets), inventions::person(secrets));
     let profile_id = register(walk, &person).await?;
     find_again(walk, &person, &profile_id).await?;
+    let with_new_name = changed(walk, &person, &profile_id);
     walk.ask(
         "the customer's record is changed",
-        changed(&person, &profile_id),
+        with_new_name,
         "the same customer profile id",
         |updated| updated.customer_profile_id.as_deref() == Some(&profile_id),
     )
     .await?;
     find_again(walk, &person, &profile_id).await?;
     let expected = Expectation::declined(&[ErrorType::CustomerCheckFailed]);
-    let other_profile = changed(&person, &digits(10));
+    let other_profile = changed(walk, &person, &digits(10));
     walk.step("the profile is another one", other_profile, expected)
         .await?;
     let query = CustomerInfoQuery::builder()
@@ -54,9 +55,9 @@ pub(super) async fn customers(walk: &mut Walk) -> Walked {
 }
 
 /// The same customer with another family name.
-fn changed(person: &Person, profile_id: &str) -> AdminMessage {
+fn changed(walk: &Walk, person: &Person, profile_id: &str) -> AdminMessage {
     let mut details = person.details.clone();
-    details.last_name = Some(Sensitive::from("Nkosi-Dlamini"));
+    details.last_name = Some(inventions::new_last_name(&walk.world.secrets));
     AdminMessage::builder()
         .customer_details(details)
         .customer_profile_id(profile_id)

@@ -1,9 +1,9 @@
 //! What can happen to an order that stands: it is cancelled, it gets another PIN, news of it arrive.
 
-use money_transfer_retailer::Approved;
 use money_transfer_retailer::model::{
     CancelOrderResponse, ErrorType, OrderStatus, UpdateOrderPinRequest, UpdateOrderStatusRequest,
 };
+use money_transfer_retailer::{Approved, Operation};
 
 use super::super::evidence::now;
 use super::super::expectation::Expectation;
@@ -14,6 +14,8 @@ use super::order_steps::same;
 pub(super) async fn cancelled(walk: &mut Walk) -> Walked {
     let order = walk.paid().await?;
     let approved = cancel(walk, &order).await?;
+    // A cancellation takes effect with its answer.
+    walk.does_not_stand(&order).await?;
     let completed = approved.complete().await;
     let completed = completed.map_err(|handed_back| handed_back.to_string());
     walk.find(
@@ -22,12 +24,7 @@ pub(super) async fn cancelled(walk: &mut Walk) -> Walked {
         completed.map(|()| "completed".to_owned()),
     );
     walk.leave(&order, OrderStatus::Cancelled);
-    walk.status(
-        "the order does not stand",
-        &order,
-        &[OrderStatus::Cancelled],
-    )
-    .await?;
+    walk.does_not_stand(&order).await?;
     let expected = Expectation::declined_like(&[ErrorType::UnableToRedeem]);
     walk.step("the order cannot be redeemed", order.redemption(), expected)
         .await?;
@@ -37,21 +34,33 @@ pub(super) async fn cancelled(walk: &mut Walk) -> Walked {
 
 pub(super) async fn cancel_reversed(walk: &mut Walk) -> Walked {
     let order = walk.paid().await?;
-    let approved = cancel(walk, &order).await?;
-    walk.reverse("the sender is not refunded", approved).await?;
-    walk.status("the order stands again", &order, &[OrderStatus::Unredeemed])
-        .await
+    cancel_and_reverse(walk, &order).await
 }
 
 pub(super) async fn cancel_timed_out(walk: &mut Walk) -> Walked {
     let order = walk.paid().await?;
     // A server that does not know the operation would not know its reversal either, and the reversal of
     // a request that may have arrived is repeated for ever: so one that is answered comes first.
-    let approved = cancel(walk, &order).await?;
-    walk.reverse("the sender is not refunded", approved).await?;
+    cancel_and_reverse(walk, &order).await?;
     walk.time_out("no answer to cancelOrder in time", || order.cancellation())
         .await?;
     walk.status("the order stands again", &order, &[OrderStatus::Unredeemed])
+        .await
+}
+
+async fn cancel_and_reverse(walk: &mut Walk, order: &Order) -> Walked {
+    let approved = match cancel(walk, order).await {
+        Ok(approved) => approved,
+        Err(stop) => {
+            walk.reversal_not_offered_either(Operation::CancelOrder);
+            return Err(stop);
+        }
+    };
+    walk.leave(order, OrderStatus::Cancelled);
+    walk.does_not_stand(order).await?;
+    walk.reverse("the sender is not refunded", approved).await?;
+    walk.leave(order, OrderStatus::Unredeemed);
+    walk.status("the order stands again", order, &[OrderStatus::Unredeemed])
         .await
 }
 
@@ -65,9 +74,11 @@ pub(super) async fn pin_updated(walk: &mut Walk) -> Walked {
         .build();
     walk.ask("the order gets another PIN", update, "accepted", |()| true)
         .await?;
+    walk.still_redeemable(&order).await?;
     let expected = Expectation::declined(&[ErrorType::IncorrectPin]);
     walk.step("the old PIN is wrong now", order.redemption(), expected)
         .await?;
+    walk.still_redeemable(&order).await?;
     walk.pay_out(&order, order.redemption_with(&pin)).await
 }
 

@@ -14,7 +14,7 @@ use money_transfer_retailer::DecisionError;
 use tokio::task::JoinSet;
 
 use super::Trouble;
-use super::decisions::fate;
+use super::advice::fate;
 use super::evidence::{Evidence, FlowEvidence, now};
 use super::server::{Left, Server};
 use super::table;
@@ -190,7 +190,12 @@ async fn look_at_queues(
     for left in closing.join_all().await {
         let left = left?;
         pending.extend(left.pending.iter().map(fate));
-        rejected.extend(left.rejected.iter().map(fate));
+        let foreseen = world.foreseen.borrow();
+        let surprises = left
+            .rejected
+            .iter()
+            .filter(|record| !foreseen.contains(&record.advice_id));
+        rejected.extend(surprises.map(fate));
     }
     let mut walk = Walk::begin(world, "queues").await?;
     for (what, fates) in [

@@ -55,6 +55,7 @@ impl Walk {
 
     pub(super) async fn paid_for(&mut self, sale: Sale) -> Walked<Order> {
         let (approved, order) = self.approved("an order is created", sale).await?;
+        self.not_yet_confirmed(&order).await?;
         self.confirm("the customer pays", approved).await?;
         self.status(
             "the order can be redeemed",
@@ -83,6 +84,7 @@ impl Walk {
     /// The recipient collects the money, for good.
     pub(super) async fn pay_out(&mut self, order: &Order, request: RedeemOrderRequest) -> Walked {
         let approved = self.redeem("the order is redeemed", order, request).await?;
+        self.redemption_undecided(order).await?;
         self.confirm("the recipient is paid", approved).await?;
         self.leave(order, OrderStatus::Redeemed);
         self.status(
@@ -91,6 +93,35 @@ impl Walk {
             &[OrderStatus::Redeemed],
         )
         .await
+    }
+
+    /// lookupOrder between the approval and the decision of a createOrder.
+    pub(super) async fn not_yet_confirmed(&mut self, order: &Order) -> Walked {
+        // Servers of an earlier version have no word for it.
+        let unconfirmed = [OrderStatus::Unconfirmed, OrderStatus::Unredeemed];
+        self.status("the order, not yet confirmed", order, &unconfirmed)
+            .await
+    }
+
+    /// lookupOrder between the approval and the decision of a redeemOrder.
+    pub(super) async fn redemption_undecided(&mut self, order: &Order) -> Walked {
+        // The interface has no word for it: some servers call it redeemed from the approval on.
+        let either = [OrderStatus::Unredeemed, OrderStatus::Redeemed];
+        self.status("the order, its redemption undecided", order, &either)
+            .await
+    }
+
+    /// lookupOrder of an order that nothing has happened to.
+    pub(super) async fn still_redeemable(&mut self, order: &Order) -> Walked {
+        let unredeemed = [OrderStatus::Unredeemed];
+        self.status("the order can still be redeemed", order, &unredeemed)
+            .await
+    }
+
+    /// lookupOrder of an order that was reversed or cancelled.
+    pub(super) async fn does_not_stand(&mut self, order: &Order) -> Walked {
+        self.status("the order does not stand", order, &[OrderStatus::Cancelled])
+            .await
     }
 
     /// lookupOrder, with one of these statuses and the amount of the order.

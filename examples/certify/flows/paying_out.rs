@@ -25,12 +25,19 @@ pub(super) async fn successful(walk: &mut Walk) -> Walked {
     let again = walk
         .step("the order is redeemed again", request, expected)
         .await?;
-    if let Some(approved) = again {
-        // What becomes of the first redemption then is that server's secret.
-        walk.forget(&order);
-        walk.reverse("nobody is paid twice", approved).await?;
-    }
-    Ok(())
+    let Some(approved) = again else {
+        let redeemed = [OrderStatus::Redeemed];
+        return walk
+            .status("the order stays redeemed", &order, &redeemed)
+            .await;
+    };
+    // What becomes of the first redemption then is that server's secret.
+    walk.forget(&order);
+    walk.redemption_undecided(&order).await?;
+    walk.reverse("nobody is paid twice", approved).await?;
+    let either = [OrderStatus::Redeemed, OrderStatus::Unredeemed];
+    walk.status("the order, as the server sees it", &order, &either)
+        .await
 }
 
 pub(super) async fn declined(walk: &mut Walk) -> Walked {
@@ -59,15 +66,20 @@ pub(super) async fn declined(walk: &mut Walk) -> Walked {
     for (what, request, reasons) in refused {
         walk.step(what, request, Expectation::declined(reasons))
             .await?;
+        walk.still_redeemable(&order).await?;
     }
     walk.queue_is_empty("nothing is left to decide or to deliver");
     walk.pay_out(&order, order.redemption()).await?;
     let sale = walk.sale();
     let (unpaid, order) = walk.approved("another order is created", sale).await?;
+    walk.not_yet_confirmed(&order).await?;
     let expected = Expectation::declined(&[ErrorType::UnableToRedeem]);
     walk.step("the order is not confirmed", order.redemption(), expected)
         .await?;
-    walk.reverse("the other order is reversed", unpaid).await
+    walk.not_yet_confirmed(&order).await?;
+    walk.reverse("the other order is reversed", unpaid).await?;
+    walk.leave(&order, OrderStatus::Cancelled);
+    walk.does_not_stand(&order).await
 }
 
 pub(super) async fn pin_retries(walk: &mut Walk) -> Walked {
@@ -89,21 +101,22 @@ pub(super) async fn pin_retries(walk: &mut Walk) -> Walked {
         if used_up.get() {
             break;
         }
+        walk.still_redeemable(&order).await?;
     }
-    Ok(())
+    // Some providers hold such an order back.
+    walk.forget(&order);
+    let either = [OrderStatus::Unredeemed, OrderStatus::OnHold];
+    walk.status("the order, its PIN retries used up", &order, &either)
+        .await
 }
 
 pub(super) async fn reversed(walk: &mut Walk) -> Walked {
     let order = walk.paid().await?;
     let approved = walk.redeem("redeemOrder is approved", &order, order.redemption());
     let approved = approved.await?;
+    walk.redemption_undecided(&order).await?;
     walk.reverse("the recipient is not paid", approved).await?;
-    walk.status(
-        "the order can be redeemed",
-        &order,
-        &[OrderStatus::Unredeemed],
-    )
-    .await?;
+    walk.still_redeemable(&order).await?;
     walk.pay_out(&order, order.redemption()).await
 }
 
@@ -111,12 +124,7 @@ pub(super) async fn timed_out(walk: &mut Walk) -> Walked {
     let order = walk.paid().await?;
     walk.time_out("no answer to redeemOrder in time", || order.redemption())
         .await?;
-    walk.status(
-        "the order can be redeemed",
-        &order,
-        &[OrderStatus::Unredeemed],
-    )
-    .await?;
+    walk.still_redeemable(&order).await?;
     walk.pay_out(&order, order.redemption()).await
 }
 

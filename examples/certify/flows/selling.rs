@@ -21,10 +21,7 @@ pub(super) async fn successful(walk: &mut Walk) -> Walked {
     find_again(walk, &sale.sender, &profile_id).await?;
     sale.customer_profile_id = Some(profile_id);
     let (approved, order) = walk.approved("createOrder is approved", sale).await?;
-    // Servers of an earlier version have no word for it.
-    let unconfirmed = [OrderStatus::Unconfirmed, OrderStatus::Unredeemed];
-    walk.status("the order, not yet confirmed", &order, &unconfirmed)
-        .await?;
+    walk.not_yet_confirmed(&order).await?;
     walk.confirm("the customer pays", approved).await?;
     walk.leave(&order, OrderStatus::Unredeemed);
     walk.status(
@@ -71,6 +68,7 @@ pub(super) async fn duplicate(walk: &mut Walk) -> Walked {
     let request = sale.request();
     let approved = walk.approved_as("createOrder is approved", sale, request.clone());
     let (approved, order) = approved.await?;
+    walk.not_yet_confirmed(&order).await?;
     let refused = |seen: &Seen<_>| matches!(seen, Seen::KnownRequest);
     let expected = Expectation::seeing("refused by the client", refused);
     walk.step("the same till sends the same id", request.clone(), expected)
@@ -84,23 +82,20 @@ pub(super) async fn duplicate(walk: &mut Walk) -> Walked {
         Ok(())
     })
     .await?;
+    walk.not_yet_confirmed(&order).await?;
     walk.confirm("the first request stands, and is confirmed", approved)
         .await?;
     walk.leave(&order, OrderStatus::Unredeemed);
-    Ok(())
+    walk.still_redeemable(&order).await
 }
 
 pub(super) async fn reversed(walk: &mut Walk) -> Walked {
     let sale = walk.sale();
     let (approved, order) = walk.approved("createOrder is approved", sale).await?;
+    walk.not_yet_confirmed(&order).await?;
     walk.reverse("the cashier cancels", approved).await?;
     walk.leave(&order, OrderStatus::Cancelled);
-    walk.status(
-        "the order does not stand",
-        &order,
-        &[OrderStatus::Cancelled],
-    )
-    .await
+    walk.does_not_stand(&order).await
 }
 
 pub(super) async fn timed_out(walk: &mut Walk) -> Walked {
