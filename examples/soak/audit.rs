@@ -73,6 +73,7 @@ impl Check {
 
     fn verdict(&self) -> String {
         match (self.failures.len(), self.skipped) {
+            (0, None) if self.count == 0 => "did not happen".to_owned(),
             (0, None) => "holds".to_owned(),
             (0, Some(why)) => format!("not judged: {why}"),
             (failures, _) => format!("BROKEN ({failures})"),

@@ -102,9 +102,9 @@ impl Lane {
         let request = cancellation(id, &reference);
         let outcome = self.till.client.cancel_order(request).await;
         match tell(&self.till, id, outcome) {
-            Some(_) if self.random.bool() => complete(&self.till, id).await,
-            Some(_) => drop(reverse(&self.till, id).await),
             None => {}
+            Some(_) if self.random.bool() => complete(&self.till, id).await,
+            Some(_) => reverse(&self.till, id).await,
         }
     }
 

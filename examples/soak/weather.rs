@@ -38,22 +38,26 @@ impl Sky {
         }
     }
 
-    fn draw(random: &mut Rng) -> Sky {
-        match random.u8(..100) {
-            0..35 => Sky::Calm,
-            35..60 => Sky::Showers,
-            60..75 => Sky::Storm,
-            75..85 => Sky::Gateway,
-            85..96 => Sky::Down,
-            _ => Sky::Refusals,
-        }
+    /// Every kind of weather in its proportion, in any order.
+    fn deck(random: &mut Rng) -> Vec<Sky> {
+        use Sky as S;
+        let mut deck = [
+            [S::Calm; 4].as_slice(),
+            &[S::Showers; 3],
+            &[S::Storm; 2],
+            &[S::Gateway; 2],
+            &[S::Down; 2],
+            &[S::Refusals],
+        ]
+        .concat();
+        random.shuffle(&mut deck);
+        deck
     }
 
     fn length(self, random: &mut Rng) -> Duration {
         Duration::from_millis(match self {
             Sky::Refusals => random.u64(500..1_500),
-            Sky::Calm => random.u64(4_000..10_000),
-            _ => random.u64(2_000..8_000),
+            _ => random.u64(2_000..7_000),
         })
     }
 }
@@ -66,8 +70,12 @@ pub(crate) async fn run(
     mut random: Rng,
     end: Instant,
 ) -> Result<(), Trouble> {
+    let mut deck = Vec::new();
     while Instant::now() < end {
-        let sky = Sky::draw(&mut random);
+        if deck.is_empty() {
+            deck = Sky::deck(&mut random);
+        }
+        let sky = deck.pop().unwrap_or(Sky::Calm);
         let length = sky.length(&mut random);
         let length = length.min(end.saturating_duration_since(Instant::now()));
         change(upstream, stuck, sky);
@@ -122,7 +130,7 @@ fn everything(probability: f64) -> Vec<Rule> {
         .into_iter()
         .map(|fault| Rule::any().probability(probability).fault(fault))
         .collect();
-    rules.extend(refusals(probability / 2.0));
+    rules.extend(refusals(probability));
     rules
 }
 
