@@ -15,7 +15,8 @@ and audits what came of it.
 
 Usage: cargo run --example soak -- [OPTIONS]
 
-  --minutes M   how long, fractions too [default: 1]; memory and files are judged from 15 minutes on
+  --minutes M   how long, fractions too [default: 1]; memory and files are judged after 10,000
+                requests of each till and five minutes more
   --tills T     how many tills, each a process with a queue of its own [default: 4]
   --rate R      how many transactions a till makes in a second [default: 10]
   --seed S      of the weather and of what the tills do [default: 1]

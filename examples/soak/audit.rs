@@ -225,11 +225,11 @@ fn in_flight(evidence: &Evidence<'_>) -> Check {
 }
 
 fn flat(evidence: &Evidence<'_>) -> Check {
-    let what = "memory of till 0 and files of all: the last third as the middle one";
+    let what = "memory of till 0 and files of all stay, once the history is full";
     let mut check = Check::new(10, what);
     match evidence.is_flat {
         Some(is_flat) => check.look(is_flat, || "they grow".to_owned()),
-        None => check.skipped = Some("the run is shorter than 15 minutes"),
+        None => check.skipped = Some("the run is too short"),
     }
     check
 }
@@ -256,7 +256,7 @@ fn summary(evidence: &Evidence<'_>, sendings: &Sendings<'_>) -> String {
          suspensions ended by hand\nat most {} advices of one till pending, {} rejected for an operator to \
          see\n{}",
         seen.counts.messages,
-        told.requests,
+        told.requests_of.values().sum::<u64>(),
         told.under_way.len(),
         seen.counts.decisions,
         sendings.advices(),

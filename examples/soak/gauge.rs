@@ -26,6 +26,8 @@ pub(crate) struct Reading {
     /// Of all tills.
     pub(crate) memory: Option<f64>,
     pub(crate) files: f64,
+    /// How many requests the till made that made the fewest.
+    pub(crate) fewest_requests: u64,
 }
 
 pub(crate) const MEBIBYTE: f64 = 1024.0 * 1024.0;
@@ -78,10 +80,12 @@ fn rates(counts: Counts, before: Counts, during: Duration) -> Reading {
 }
 
 fn read(fleet: &Fleet, witness: &Witness, stuck: &[RequestId], rates: Reading) -> Reading {
-    let (backlog, oldest) = {
+    let (backlog, oldest, fewest_requests) = {
         let seen = witness.seen();
         let backlog: usize = seen.pending.values().sum();
-        (backlog, seen.oldest(stuck))
+        let made = |till| seen.told.requests_of.get(&till).copied().unwrap_or(0);
+        let fewest = fleet.tills().map(made).min().unwrap_or(0);
+        (backlog, seen.oldest(stuck), fewest)
     };
     let memory: Vec<Option<f64>> = fleet
         .process_ids()
@@ -99,6 +103,7 @@ fn read(fleet: &Fleet, witness: &Witness, stuck: &[RequestId], rates: Reading) -
         steady_memory: memory.first().copied().flatten(),
         memory: (!known.is_empty()).then(|| known.iter().sum()),
         files: files as f64,
+        fewest_requests,
         ..rates
     }
 }

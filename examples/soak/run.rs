@@ -47,7 +47,7 @@ pub(crate) async fn soak(options: Options) -> Result<bool, Trouble> {
     let rows = storm(&options, &upstream, &fleet, &witness, &stuck, &mut random).await?;
     let heard_while_watched = settle(&upstream, &fleet, &witness).await?;
 
-    let thirds = Thirds::of(&rows, options.duration);
+    let thirds = Thirds::of(&rows);
     thirds.print();
     let book = upstream.book();
     let leaked = leaks(&options, &fleet, &book)?;

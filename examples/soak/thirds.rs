@@ -1,35 +1,40 @@
-//! Whether memory and files stay flat: the first, the middle and the last third of a run.
-
-use std::time::Duration;
+//! Whether memory and files stay flat: the first, the middle and the last third of a run, and the time
+//! after the queues had all that they keep.
 
 use super::gauge::{MEBIBYTE, Reading, mebibytes};
 
-/// Shorter runs only fill what is kept on purpose: parts of the queue for a minute, and the last
-/// 10,000 ended transactions.
-const LONG_ENOUGH: Duration = Duration::from_secs(15 * 60);
+/// How many ended transactions a queue keeps on purpose. Until it has as many, its files grow.
+const KEPT: u64 = 10_000;
 
-/// How much more the last third may have than the middle one.
-const MARGIN: f64 = 1.2;
+/// How many rows it takes after that to tell: five minutes of them.
+const ENOUGH_ROWS: usize = 60;
+
+/// How much more the second half of that time may have than the first.
+const MARGIN: f64 = 1.15;
 
 /// What is noise, in bytes.
 const NOISE: f64 = 8.0 * MEBIBYTE;
 
-/// The averages of the thirds of a run.
+/// The averages of the parts of a run.
 pub(crate) struct Thirds {
     parts: Vec<Reading>,
-    is_long_enough: bool,
+    /// The two halves of the time in which nothing has a reason to grow; none if that was too short.
+    halves: Option<[Reading; 2]>,
 }
 
 impl Thirds {
-    pub(crate) fn of(rows: &[Reading], duration: Duration) -> Thirds {
+    pub(crate) fn of(rows: &[Reading]) -> Thirds {
         let length = rows.len() / 3;
         let part = |third: usize| average(&rows[third * length..(third + 1) * length]);
+        let full = &rows[rows.partition_point(|row| row.fewest_requests < KEPT)..];
+        let (first, second) = full.split_at(full.len() / 2);
+        let is_enough = full.len() >= ENOUGH_ROWS;
         Thirds {
             parts: match length {
                 0 => Vec::new(),
                 _ => (0..3).map(part).collect(),
             },
-            is_long_enough: duration >= LONG_ENOUGH,
+            halves: is_enough.then(|| [average(first), average(second)]),
         }
     }
 
@@ -51,6 +56,16 @@ impl Thirds {
         self.line("memory of till 0", |row| mebibytes(row.steady_memory));
         self.line("memory of all tills", |row| mebibytes(row.memory));
         self.line("files of all tills", |row| mebibytes(Some(row.files)));
+        let Some([first, second]) = &self.halves else {
+            return;
+        };
+        println!(
+            "once every till had made {KEPT} requests: memory of till 0 {}, then {}; files {}, then {}",
+            mebibytes(first.steady_memory),
+            mebibytes(second.steady_memory),
+            mebibytes(Some(first.files)),
+            mebibytes(Some(second.files)),
+        );
     }
 
     fn line(&self, what: &str, value: impl Fn(&Reading) -> String) {
@@ -64,16 +79,13 @@ impl Thirds {
     /// Whether the memory of till 0 and the files of all tills stay as they are; `None` where the run was
     /// too short to tell.
     pub(crate) fn is_flat(&self) -> Option<bool> {
-        let [_, middle, last] = self.parts.as_slice() else {
-            return None;
-        };
-        let stays = |middle: f64, last: f64| last <= middle * MARGIN + NOISE;
-        let memory = match (middle.steady_memory, last.steady_memory) {
-            (Some(middle), Some(last)) => stays(middle, last),
+        let [first, second] = self.halves.as_ref()?;
+        let stays = |first: f64, second: f64| second <= first * MARGIN + NOISE;
+        let memory = match (first.steady_memory, second.steady_memory) {
+            (Some(first), Some(second)) => stays(first, second),
             _ => true,
         };
-        self.is_long_enough
-            .then(|| memory && stays(middle.files, last.files))
+        Some(memory && stays(first.files, second.files))
     }
 }
 
@@ -93,5 +105,6 @@ fn average(rows: &[Reading]) -> Reading {
         steady_memory: known(|row| row.steady_memory),
         memory: known(|row| row.memory),
         files: of(|row| row.files),
+        fewest_requests: rows.last().map_or(0, |row| row.fewest_requests),
     }
 }

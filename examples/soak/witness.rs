@@ -75,7 +75,8 @@ pub(crate) struct Counts {
 /// What the tills were told.
 #[derive(Default)]
 pub(crate) struct Told {
-    pub(crate) requests: u64,
+    /// How many requests each till made.
+    pub(crate) requests_of: HashMap<usize, u64>,
     /// The requests whose outcome no till was told: it was killed before.
     pub(crate) under_way: HashSet<RequestId>,
     pub(crate) unknown: HashMap<RequestId, AdviceId>,
@@ -214,7 +215,7 @@ impl Told {
             Said::Opened => {}
             Said::Found(what) => *self.found.entry(what).or_default() += 1,
             Said::Requested(id) => {
-                self.requests += 1;
+                *self.requests_of.entry(till).or_default() += 1;
                 self.under_way.insert(id);
             }
             Said::Ended(id) | Said::Approved(id) => drop(self.under_way.remove(&id)),
