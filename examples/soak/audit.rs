@@ -1,4 +1,10 @@
 //! The audit: each promise of the crate against the simulator's book and what the tills said.
+//!
+//! It was seen failing with each of these planted: a doubtful answer settles an advice; an open leaves
+//! requests without an outcome alone; a repeat has a blank more; the list of the rejected is empty; a
+//! PIN in the till's reference; the opposite decision is taken; segments go without their living
+//! records; the breaker never closes the way; an accepted advice is sent again after 3 s; 40 advices at
+//! a time; the stuck advice holds up the others; nothing is sent while the wall clock says 2035 or later.
 
 mod legs;
 mod sendings;
