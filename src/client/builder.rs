@@ -17,6 +17,8 @@ use zeroize::Zeroizing;
 use crate::api::{
     AnswerPolicy, ClientIdentity, Credentials, HttpSettings, HttpTransport, InDoubt, Transport,
 };
+#[cfg(feature = "simulator")]
+use crate::model::Timestamp;
 use crate::model::{Check, Defaults, Institution, Originator, Sensitive};
 use crate::saf::clock::{Clock, SystemClock, uptime};
 use crate::saf::delivery::Delivery;
@@ -63,6 +65,7 @@ pub struct ClientBuilder {
     fail_fast: bool,
     limits: Limits,
     reverse_undecided_after: Option<Duration>,
+    clock: Arc<dyn Clock>,
 }
 
 impl ClientBuilder {
@@ -90,6 +93,7 @@ impl ClientBuilder {
             fail_fast: false,
             limits: Limits::default(),
             reverse_undecided_after: None,
+            clock: Arc::new(SystemClock),
         }
     }
 
@@ -276,6 +280,14 @@ impl ClientBuilder {
         self
     }
 
+    /// Asks `now` for the time of day: for programs that let it jump, to see what a till does.
+    #[cfg(feature = "simulator")]
+    #[doc(hidden)]
+    pub fn wall_clock(mut self, now: impl Fn() -> Timestamp + Send + Sync + 'static) -> Self {
+        self.clock = Arc::new(crate::saf::clock::AnyClock(now));
+        self
+    }
+
     /// Opens the queue, takes up what an earlier process left, and starts the worker.
     ///
     /// # Errors
@@ -284,7 +296,7 @@ impl ClientBuilder {
     pub async fn open(self) -> Result<Client, OpenError> {
         let runtime = Handle::try_current().map_err(|_| OpenError::NoRuntime)?;
         self.check_settings()?;
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let clock = Arc::clone(&self.clock);
         let transport = self.transport(Arc::clone(&clock))?;
         let defaults = self.checked_defaults()?;
         let queue_dir = self.queue_dir.ok_or(missing("queue_dir"))?;

@@ -26,6 +26,17 @@ impl Clock for SystemClock {
     }
 }
 
+/// Whatever tells the time of day, for programs that let it jump.
+#[cfg(feature = "simulator")]
+pub(crate) struct AnyClock<F>(pub(crate) F);
+
+#[cfg(feature = "simulator")]
+impl<F: Fn() -> Timestamp + Send + Sync> Clock for AnyClock<F> {
+    fn now(&self) -> Timestamp {
+        (self.0)()
+    }
+}
+
 /// Tells for how long it has been since this was called, on the monotonic clock.
 #[allow(clippy::disallowed_methods, reason = "the one place")]
 pub(crate) fn uptime() -> Uptime {
