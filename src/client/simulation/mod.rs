@@ -82,7 +82,7 @@ impl Settings {
     fn of(seed: u64) -> Settings {
         let mut dice = dice(seed, About::Settings, 0);
         let initial = millis(dice.u64(SECOND..5 * SECOND));
-        let max = millis(dice.u64(2 * MINUTE..10 * MINUTE));
+        let max = millis(dice.u64(4 * MINUTE..15 * MINUTE));
         let policy = RetryPolicy::default()
             .pauses(initial, max)
             .jitter(0.0)

@@ -43,7 +43,7 @@ impl Till {
 
     /// Says whether the process ends by it.
     async fn act(&self, dice: &mut fastrand::Rng) -> bool {
-        if self.world.disk.has_failed() && dice.u8(..3) == 0 {
+        if self.world.disk.has_failed() && dice.bool() {
             return self.shut_down(dice).await;
         }
         match dice.u8(..100) {

@@ -132,7 +132,9 @@ impl Weather {
         }
         match dice.u8(..40) {
             0 => Some(Curse::Refused),
-            1 => Some(Curse::FailsUntil(first_sent_at + dice.u64(HOUR..10 * HOUR))),
+            1 => Some(Curse::FailsUntil(
+                first_sent_at + dice.u64(MINUTE..5 * HOUR),
+            )),
             _ => None,
         }
     }
@@ -236,9 +238,9 @@ fn skies(dice: &mut fastrand::Rng) -> Vec<Span<Sky>> {
     ];
     spans(dice, 10 * HOUR, |dice| {
         let longest = if dice.u8(..8) == 0 {
-            30 * HOUR
+            12 * HOUR
         } else {
-            5 * HOUR
+            2 * HOUR
         };
         (
             kinds[dice.usize(..kinds.len())],
