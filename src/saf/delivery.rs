@@ -288,9 +288,14 @@ impl Delivery {
             Verdict::Settle(settlement) => Event::Settled(attempt.clone(), settlement),
             Verdict::Repeat | Verdict::LookUp => Event::Attempted(attempt.clone()),
         };
-        self.ledger.apply(scheduled.request_id, event).await?;
+        let recorded = self.ledger.apply(scheduled.request_id, event).await?;
         report(transaction, advice, verdict, &attempt);
-        place.scheduled.possibly_sent = scheduled.possibly_sent;
+        // Without room on the disk the attempt is not recorded, and nothing else tells of it.
+        let is_recorded = recorded
+            .advice()
+            .is_some_and(|now| now.attempts > advice.attempts);
+        let left_no_trace = !is_recorded && attempt.outcome != AttemptOutcome::NotSent;
+        place.scheduled.possibly_sent = scheduled.possibly_sent || left_no_trace;
         Ok(match verdict {
             Verdict::Settle(_) => Next::Done,
             Verdict::Repeat | Verdict::LookUp => {
