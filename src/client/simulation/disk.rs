@@ -130,7 +130,7 @@ impl Store for OpenDisk {
     }
 
     fn check_room(&self) -> Result<(), StoreError> {
-        match self.world.weather.is_full(self.world.now()) {
+        match self.world.weather.is_tight(self.world.now()) {
             true => Err(self.full()),
             false => Ok(()),
         }

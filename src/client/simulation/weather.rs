@@ -96,6 +96,8 @@ struct Span<T> {
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Disk {
     Full,
+    /// What room there is is kept for decisions.
+    Tight,
     Unreadable,
     Failing,
 }
@@ -205,6 +207,10 @@ impl Weather {
         self.disk(now) == Some(Disk::Full)
     }
 
+    pub(super) fn is_tight(&self, now: Millis) -> bool {
+        matches!(self.disk(now), Some(Disk::Full | Disk::Tight))
+    }
+
     pub(super) fn is_unreadable(&self, now: Millis) -> bool {
         self.disk(now) == Some(Disk::Unreadable)
     }
@@ -250,8 +256,16 @@ fn skies(dice: &mut fastrand::Rng) -> Vec<Span<Sky>> {
 }
 
 fn disks(dice: &mut fastrand::Rng) -> Vec<Span<Disk>> {
-    let kinds = [Disk::Full, Disk::Unreadable, Disk::Failing, Disk::Failing];
-    spans(dice, 3 * DAY, |dice| {
+    use Disk as D;
+    let kinds = [
+        D::Full,
+        D::Tight,
+        D::Tight,
+        D::Unreadable,
+        D::Failing,
+        D::Failing,
+    ];
+    spans(dice, 2 * DAY, |dice| {
         (kinds[dice.usize(..kinds.len())], dice.u64(SECOND..2 * HOUR))
     })
 }
