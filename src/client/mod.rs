@@ -316,7 +316,7 @@ impl Client {
         }
         let ledger = Arc::clone(&core.ledger);
         // Closing waits for the disk, which no async task should do.
-        let closing = core.runtime.spawn_blocking(move || ledger.close());
+        let closing = ledger.close_apart(&core.runtime);
         let closed = timeout(CLOSING, closing).await;
         // Nobody waits any longer for what will be settled after the next open.
         core.schedule.tell_waiting();
@@ -384,5 +384,7 @@ impl std::fmt::Debug for Client {
     }
 }
 
+#[cfg(test)]
+mod simulation;
 #[cfg(test)]
 mod tests;

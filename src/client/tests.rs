@@ -294,7 +294,7 @@ async fn client(
     }
 }
 
-fn defaults() -> Defaults {
+pub(super) fn defaults() -> Defaults {
     let name = MerchantName::builder()
         .name("Corner Shop")
         .city("Cape Town")
@@ -319,7 +319,7 @@ fn defaults() -> Defaults {
     }
 }
 
-fn order() -> CreateOrderRequest {
+pub(super) fn order() -> CreateOrderRequest {
     let sender = PersonalDetails::builder()
         .first_name("Thandi")
         .last_name("Nkosi")

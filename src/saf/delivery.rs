@@ -343,12 +343,14 @@ impl Delivery {
             Verdict::Settle(settlement) => Event::Settled(attempt.clone(), settlement),
             Verdict::Repeat | Verdict::LookUp => Event::Attempted(attempt.clone()),
         };
-        if let Err(error) = self.ledger.apply(transaction.request_id, event).await {
-            return self.not_recorded(answered.before, &error);
-        }
+        let recorded = match self.ledger.apply(transaction.request_id, event).await {
+            Ok(recorded) => recorded,
+            Err(error) => return self.not_recorded(answered.before, &error),
+        };
         self.control.store_is_written();
         report(&transaction, verdict, &attempt);
-        place.scheduled.possibly_sent = answered.before.possibly_sent;
+        place.scheduled.possibly_sent = answered.before.possibly_sent
+            || left_no_trace(&transaction, &recorded, attempt.outcome);
         place.next = match verdict {
             Verdict::Settle(_) => Next::Done,
             Verdict::Repeat | Verdict::LookUp => {
@@ -477,6 +479,13 @@ fn circumstances(
         possibly_sent_before: advice.possibly_sent || scheduled.possibly_sent,
         request_has_landed: known_for >= transaction.timeout.saturating_mul(2),
     }
+}
+
+/// Whether the advice may have arrived and nothing tells of it: without room on the disk an attempt is
+/// not recorded.
+fn left_no_trace(before: &Transaction, after: &Transaction, outcome: AttemptOutcome) -> bool {
+    let attempts = |one: &Transaction| one.advice().map_or(0, |advice| advice.attempts);
+    attempts(after) <= attempts(before) && outcome != AttemptOutcome::NotSent
 }
 
 /// Tells the log; ids and statuses only.

@@ -26,15 +26,16 @@ mod committer;
 mod contested;
 mod recent;
 mod records;
+mod seat;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{Sender, channel};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
 
 use super::{Conflict, Event, Schedule, Transaction};
 use crate::model::{AdviceId, Currency, RequestId};
@@ -44,6 +45,9 @@ use recent::{Recent, Seen};
 pub(crate) use records::List;
 pub(super) use records::request_of;
 use records::{PAGE, entries, load, owed, page, request_of_advice};
+#[cfg(test)]
+pub(crate) use seat::simulated::DiskPause;
+use seat::{Reader, Seat};
 
 /// How many final transactions are kept, so that a late decision on one is understood.
 const HISTORY: u64 = 10_000;
@@ -61,7 +65,7 @@ struct Shared {
     jobs: Sender<Job>,
     store: Arc<dyn Store>,
     memory: Arc<Memory>,
-    committer: JoinHandle<()>,
+    seat: Seat,
 }
 
 /// What the committer lets everybody see.
@@ -194,26 +198,36 @@ impl Ledger {
         store: Arc<dyn Store>,
         schedule: Arc<Schedule>,
     ) -> Result<Ledger, StoreError> {
+        Ledger::seated(store, schedule, Seat::threads)
+    }
+
+    /// Starts it in a task of this runtime, for a simulation that has to repeat itself.
+    #[cfg(test)]
+    pub(crate) fn start_in_task(
+        store: Arc<dyn Store>,
+        schedule: Arc<Schedule>,
+        pause: DiskPause,
+    ) -> Result<Ledger, StoreError> {
+        let desk = |committer, jobs| seat::simulated::Desk::new(committer, jobs, pause);
+        Ledger::seated(store, schedule, |committer, jobs| {
+            Ok(Seat::Task(desk(committer, jobs)))
+        })
+    }
+
+    fn seated(
+        store: Arc<dyn Store>,
+        schedule: Arc<Schedule>,
+        seat: impl FnOnce(Committer, Receiver<Job>) -> Result<Seat, StoreError>,
+    ) -> Result<Ledger, StoreError> {
         let (jobs, waiting) = channel();
         let memory = Arc::new(Memory::default());
         let committer = Committer::new(Arc::clone(&store), Arc::clone(&memory), schedule)?;
-        let runtime = Handle::try_current().ok();
-        let committer = thread::Builder::new()
-            .name("money-transfer-committer".to_owned())
-            .spawn(move || {
-                // The schedule's clock is the runtime's, which tests can pause.
-                let _clock = runtime.as_ref().map(Handle::enter);
-                committer.run(&waiting);
-            })
-            .map_err(|error| StoreError::Thread {
-                reason: error.to_string(),
-            })?;
         Ok(Ledger {
             shared: Mutex::new(Some(Shared {
+                seat: seat(committer, waiting)?,
                 jobs,
                 store,
                 memory,
-                committer,
             })),
         })
     }
@@ -324,18 +338,15 @@ impl Ledger {
         read: impl FnOnce(&dyn Store) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, LedgerError> {
         let store = self.store()?;
-        let reading = tokio::task::spawn_blocking(move || read(&*store));
-        match reading.await {
-            Ok(found) => Ok(found?),
-            // The runtime is being shut down.
-            Err(_) => Err(LedgerError::Closed),
-        }
+        self.reader()?.read(store, read).await
     }
 
     fn send(&self, job: Job) -> Result<(), LedgerError> {
         let guard = self.shared();
         let shared = guard.as_ref().ok_or(LedgerError::Closed)?;
-        shared.jobs.send(job).map_err(|_| LedgerError::Closed)
+        shared.jobs.send(job).map_err(|_| LedgerError::Closed)?;
+        shared.seat.nudge();
+        Ok(())
     }
 
     /// The transaction of `id`, as it is durable.
@@ -438,13 +449,37 @@ impl Ledger {
 
     /// Takes no more work, finishes what is waiting, and lets the store go.
     pub(crate) fn close(&self) {
-        let Some(shared) = self.shared().take() else {
-            return;
-        };
+        if let Some(seat) = self.retire() {
+            seat.finish();
+        }
+    }
+
+    /// The same, where the runtime lets somebody wait for the disk.
+    pub(crate) fn close_apart(self: Arc<Self>, runtime: &Handle) -> JoinHandle<()> {
+        #[cfg(test)]
+        if matches!(self.reader(), Ok(Reader::Here)) {
+            let seat = self.retire();
+            return runtime.spawn(async {
+                if let Some(seat) = seat {
+                    seat.finished().await;
+                }
+            });
+        }
+        runtime.spawn_blocking(move || self.close())
+    }
+
+    /// Takes no more work, and lets go of the store, which the committer still has.
+    fn retire(&self) -> Option<Seat> {
+        let shared = self.shared().take()?;
         drop(shared.jobs);
         drop(shared.store);
-        // A committer that panicked has acknowledged nothing since; there is nothing to save.
-        let _ = shared.committer.join();
+        Some(shared.seat)
+    }
+
+    fn reader(&self) -> Result<Reader, LedgerError> {
+        let guard = self.shared();
+        let shared = guard.as_ref().ok_or(LedgerError::Closed)?;
+        Ok(shared.seat.reader())
     }
 
     pub(crate) fn is_closed(&self) -> bool {

@@ -268,10 +268,14 @@ impl Schedule {
     }
 
     /// Whether no older advice of the same order is unsettled. If there is one, this one is due when
-    /// that is settled.
+    /// that is settled; where nobody knows yet, when that can be told.
     pub(crate) fn may_go(&self, scheduled: Scheduled, order: Option<OrderKey>) -> bool {
         let Some(order) = order else { return true };
         let mut entries = self.entries();
+        if let Some(due_at) = entries.older_wait_until(scheduled.number) {
+            entries.put_back(scheduled, due_at);
+            return false;
+        }
         if let Some(entry) = entries.all.get_mut(&scheduled.request_id) {
             entry.order = Some(order);
         }
@@ -458,6 +462,14 @@ impl Entries {
         self.all.insert(request_id, entry);
         self.numbers.insert(number, request_id);
         self.waiting.insert((due_at, number, request_id));
+    }
+
+    /// When what was pending at the open is due, if that is older than `number` and still to come: it may
+    /// be about the same order, and nobody has looked yet.
+    fn older_wait_until(&self, number: u64) -> Option<Instant> {
+        let (oldest, _) = self.numbers.first_key_value()?;
+        let is_behind = *oldest < self.opened_before && self.opened_before <= number;
+        (is_behind && self.backlog_due_at > Instant::now()).then_some(self.backlog_due_at)
     }
 
     /// Moves what has become due from the order of time to the order of age.

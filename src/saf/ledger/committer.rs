@@ -171,14 +171,19 @@ impl Committer {
     /// Works until every sender is gone.
     pub(super) fn run(mut self, waiting: &Receiver<Job>) {
         while let Ok(first) = waiting.recv() {
-            let mut group = Group::default();
-            self.decide(first, &mut group);
-            while group.decided.len() < GROUP && group.batch.size_bytes() < GROUP_BYTES {
-                let Ok(job) = waiting.try_recv() else { break };
-                self.decide(job, &mut group);
-            }
-            self.commit(group);
+            self.serve(first, waiting);
         }
+    }
+
+    /// Decides and commits `first`, and what is waiting behind it.
+    pub(super) fn serve(&mut self, first: Job, waiting: &Receiver<Job>) {
+        let mut group = Group::default();
+        self.decide(first, &mut group);
+        while group.decided.len() < GROUP && group.batch.size_bytes() < GROUP_BYTES {
+            let Ok(job) = waiting.try_recv() else { break };
+            self.decide(job, &mut group);
+        }
+        self.commit(group);
     }
 
     fn decide(&mut self, job: Job, group: &mut Group) {

@@ -230,6 +230,23 @@ async fn what_was_pending_at_the_open_waits_and_what_is_new_does_not() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_is_new_overtakes_nothing_of_its_order_that_was_pending_at_the_open() {
+    let mut desk = Desk::reopened(1);
+    desk.schedule.hold_backlog(SECOND);
+    desk.add();
+    let young = desk.take().unwrap();
+    assert!(!desk.may_go(young, "order"));
+    advance(SECOND).await;
+    let old = desk.take().unwrap();
+    assert_eq!(old.number, 0);
+    assert!(desk.may_go(old, "order"));
+    let young = desk.take().unwrap();
+    assert!(!desk.may_go(young, "order"));
+    desk.settle(old);
+    assert_eq!(desk.take().unwrap().request_id, young.request_id);
+}
+
+#[tokio::test(start_paused = true)]
 async fn somebody_in_a_hurry_makes_everything_due() {
     let mut desk = Desk::reopened(1);
     desk.schedule.hold_backlog(60 * SECOND);
