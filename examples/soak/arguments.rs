@@ -15,7 +15,7 @@ and audits what came of it.
 
 Usage: cargo run --example soak -- [OPTIONS]
 
-  --minutes M   how long, fractions too [default: 1]; memory and files are judged after 10,000
+  --minutes M   how long, fractions too [default: 1]; memory and files are judged after 20,000
                 requests of each till and five minutes more
   --tills T     how many tills, each a process with a queue of its own [default: 4]
   --rate R      how many transactions a till makes in a second [default: 10]

@@ -231,7 +231,7 @@ fn in_flight(evidence: &Evidence<'_>) -> Check {
 }
 
 fn flat(evidence: &Evidence<'_>) -> Check {
-    let what = "memory of till 0 and files of all stay, once the history is full";
+    let what = "memory of till 0 and files of all stay, once the history has turned over";
     let mut check = Check::new(10, what);
     match evidence.is_flat {
         Some(is_flat) => check.look(is_flat, || "they grow".to_owned()),

@@ -3,8 +3,9 @@
 
 use super::gauge::{MEBIBYTE, Reading, mebibytes};
 
-/// How many ended transactions a queue keeps on purpose. Until it has as many, its files grow.
-const KEPT: u64 = 10_000;
+/// A queue keeps its last 10,000 ended transactions on purpose. Once it has forgotten as many as it keeps,
+/// its files have no more reason to grow.
+const TURNED_OVER: u64 = 20_000;
 
 /// How many rows it takes after that to tell: five minutes of them.
 const ENOUGH_ROWS: usize = 60;
@@ -26,7 +27,7 @@ impl Thirds {
     pub(crate) fn of(rows: &[Reading]) -> Thirds {
         let length = rows.len() / 3;
         let part = |third: usize| average(&rows[third * length..(third + 1) * length]);
-        let full = &rows[rows.partition_point(|row| row.fewest_requests < KEPT)..];
+        let full = &rows[rows.partition_point(|row| row.fewest_requests < TURNED_OVER)..];
         let (first, second) = full.split_at(full.len() / 2);
         let is_enough = full.len() >= ENOUGH_ROWS;
         Thirds {
@@ -60,7 +61,7 @@ impl Thirds {
             return;
         };
         println!(
-            "once every till had made {KEPT} requests: memory of till 0 {}, then {}; files {}, then {}",
+            "once every till had made {TURNED_OVER} requests: memory of till 0 {}, then {}; files {}, then {}",
             mebibytes(first.steady_memory),
             mebibytes(second.steady_memory),
             mebibytes(Some(first.files)),

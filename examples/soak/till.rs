@@ -41,6 +41,9 @@ const FARTHEST_DAYS: i64 = 7_300;
 /// How many advices the queue lists at the most.
 const LIST_LIMIT: usize = 1_000;
 
+/// How often what is being sent is counted before it is too many.
+const LOOKS: usize = 5;
+
 /// A till that is open, as its tasks share it.
 pub(crate) struct Open {
     pub(crate) client: Client,
@@ -216,18 +219,29 @@ async fn watch(till: Arc<Open>) {
 }
 
 fn sample(till: &Open) {
-    let advices = till.client.advices();
-    match advices.pending() {
-        Ok(listed) => {
-            let being_sent = |one: &&_| is_being_sent(one);
-            Said::Sample {
-                pending: advices.pending_count(),
-                in_flight: listed.iter().filter(being_sent).count(),
-            }
-            .say();
+    match being_sent(till) {
+        Ok(in_flight) => Said::Sample {
+            pending: till.client.advices().pending_count(),
+            in_flight,
         }
+        .say(),
         Err(error) => till.trouble(error),
     }
+}
+
+/// How many advices are being sent. While the list is read one may end and the next one begin, so what
+/// seems too many is counted again.
+fn being_sent(till: &Open) -> Result<usize, DecisionError> {
+    let mut fewest = usize::MAX;
+    for _ in 0..LOOKS {
+        let listed = till.client.advices().pending()?;
+        let in_flight = listed.iter().filter(|one| is_being_sent(one)).count();
+        fewest = fewest.min(in_flight);
+        if fewest <= PARALLEL {
+            break;
+        }
+    }
+    Ok(fewest)
 }
 
 fn is_being_sent(advice: &money_transfer_retailer::AdviceRecord) -> bool {

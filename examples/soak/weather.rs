@@ -20,6 +20,8 @@ pub(crate) enum Sky {
     Storm,
     /// A gateway answers everything with 503.
     Gateway,
+    /// Everything is taken and nothing answered, so that all that is being sent can be counted.
+    Silence,
     /// Nobody listens.
     Down,
     /// The service refuses everything for the same reason, which is about no message.
@@ -33,6 +35,7 @@ impl Sky {
             Sky::Showers => "showers",
             Sky::Storm => "storm",
             Sky::Gateway => "gateway",
+            Sky::Silence => "silence",
             Sky::Down => "down",
             Sky::Refusals => "refusals",
         }
@@ -47,7 +50,7 @@ impl Sky {
             &[S::Storm; 2],
             &[S::Gateway; 2],
             &[S::Down; 2],
-            &[S::Refusals],
+            &[S::Silence, S::Refusals],
         ]
         .concat();
         random.shuffle(&mut deck);
@@ -121,6 +124,7 @@ fn rules(sky: Sky) -> Vec<Rule> {
         Sky::Showers => everything(0.004),
         Sky::Storm => everything(0.018),
         Sky::Gateway => vec![Rule::any().fault(busy())],
+        Sky::Silence => vec![Rule::any().fault(Fault::Hang)],
         Sky::Refusals => vec![Rule::any().fault(Fault::error("FORMAT_ERROR"))],
     }
 }
