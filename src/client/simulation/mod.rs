@@ -174,7 +174,6 @@ fn process(world: &Arc<World>, settings: Settings, number: u64, work: impl Async
     });
 }
 
-#[allow(clippy::unwrap_used, reason = "without a runtime there is no test")]
 fn runtime() -> Runtime {
     let mut builder = Builder::new_current_thread();
     builder.enable_time().start_paused(true).build().unwrap()

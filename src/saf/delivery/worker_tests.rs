@@ -156,6 +156,8 @@ struct MoodyStore {
     reads_fail: AtomicBool,
     failed_reads: AtomicUsize,
     commits_fail: AtomicBool,
+    /// What room there is is kept for decisions.
+    is_tight: AtomicBool,
 }
 
 fn fail_if(flag: &AtomicBool) -> Result<(), StoreError> {
@@ -195,6 +197,10 @@ impl Store for MoodyStore {
 
     fn vault(&self) -> &dyn crate::store::Vault {
         self.entries.vault()
+    }
+
+    fn check_room(&self) -> Result<(), StoreError> {
+        fail_if(&self.is_tight)
     }
 }
 
