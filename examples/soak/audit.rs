@@ -3,8 +3,8 @@
 //! It was seen failing with each of these planted: a doubtful answer settles an advice; an open leaves
 //! requests without an outcome alone; a repeat has a blank more; the list of the rejected is empty; a
 //! PIN in the till's reference; the opposite decision is taken; segments go without their living
-//! records; the breaker never closes the way; an accepted advice is sent again after 3 s; 40 advices at
-//! a time; the stuck advice holds up the others; nothing is sent while the wall clock says 2035 or later.
+//! records; the breaker never closes the way; an accepted advice is sent again after 3 s; the stuck
+//! advice holds up the others; nothing is sent while the wall clock says 2035 or later.
 
 mod legs;
 mod sendings;
@@ -15,7 +15,7 @@ use money_transfer_retailer::model::RequestId;
 use money_transfer_retailer::simulator::Book;
 
 use super::arguments::Options;
-use super::till::PARALLEL;
+use super::till::IN_FLIGHT;
 use super::witness::Seen;
 use legs::Legs;
 use sendings::Sendings;
@@ -221,9 +221,9 @@ fn in_flight(evidence: &Evidence<'_>) -> Check {
     let told = &evidence.seen.told;
     let mut check = Check::new(
         10,
-        "no more than 4 advices of a till are being sent at a time",
+        "no more than 4 advices of a till are being sent and 64 recorded at a time",
     );
-    check.look(told.most_in_flight <= PARALLEL, || {
+    check.look(told.most_in_flight <= IN_FLIGHT, || {
         format!("there were {}", told.most_in_flight)
     });
     check.count = told.samples;

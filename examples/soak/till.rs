@@ -27,6 +27,9 @@ pub(crate) const PAUSES: (Duration, Duration) =
 /// How many advices are sent at the same time.
 pub(crate) const PARALLEL: usize = 4;
 
+/// How many may be in flight: those, and the ones whose outcomes are on their way to the disk.
+pub(crate) const IN_FLIGHT: usize = PARALLEL + 64;
+
 /// How long a queue may take to drain in good weather.
 pub(crate) const DRAIN: Duration = Duration::from_secs(180);
 
@@ -237,7 +240,7 @@ fn being_sent(till: &Open) -> Result<usize, DecisionError> {
         let listed = till.client.advices().pending()?;
         let in_flight = listed.iter().filter(|one| is_being_sent(one)).count();
         fewest = fewest.min(in_flight);
-        if fewest <= PARALLEL {
+        if fewest <= IN_FLIGHT {
             break;
         }
     }

@@ -300,7 +300,8 @@ impl ClientBuilder {
         let transport = self.transport(Arc::clone(&clock))?;
         let defaults = self.checked_defaults()?;
         let queue_dir = self.queue_dir.ok_or(missing("queue_dir"))?;
-        let schedule = Arc::new(Schedule::new(self.discipline));
+        let schedule = Schedule::new(self.discipline).with_rounds_of(self.policy.max);
+        let schedule = Arc::new(schedule);
         let binding = Binding::new(
             self.base_url.as_deref().unwrap_or_default(),
             self.credentials.as_ref().map_or("", Credentials::user),

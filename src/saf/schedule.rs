@@ -17,8 +17,8 @@
 
 mod ages;
 mod orders;
+mod window;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -27,9 +27,8 @@ use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
 use crate::model::RequestId;
-use ages::Ages;
-use orders::Orders;
 pub(crate) use orders::{OrderKey, OrderKeys};
+use window::Entries;
 
 /// Far beyond any sensible delay, and far from where the monotonic clock overflows.
 pub(super) const LONGEST_DELAY: Duration = Duration::from_secs(365 * 24 * 60 * 60);
@@ -37,8 +36,11 @@ pub(super) const LONGEST_DELAY: Duration = Duration::from_secs(365 * 24 * 60 * 6
 /// How many advices the window holds.
 const WINDOW: usize = 1_024;
 
-/// How long what was left out of the window waits for the next round.
+/// How long what was left out of the window waits for the next round, at the most.
 const ROUND: Duration = Duration::from_secs(5 * 60);
+
+/// However short the pauses are, the list is not read in circles.
+const SHORTEST_ROUND: Duration = Duration::from_secs(1);
 
 /// Whether an advice may overtake an older one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,46 +87,6 @@ pub(crate) enum Position {
     Held,
 }
 
-#[derive(Debug)]
-struct Entries {
-    /// The window.
-    all: HashMap<RequestId, Entry>,
-    /// The window by age.
-    numbers: BTreeMap<u64, RequestId>,
-    /// Not yet due, by due time.
-    waiting: BTreeSet<(Instant, u64, RequestId)>,
-    /// Due, by age.
-    due: BTreeMap<u64, RequestId>,
-    orders: Orders,
-    /// The list was looked at up to here.
-    cursor: u64,
-    /// The first number that is not on the list yet.
-    end: u64,
-    left_out: Option<LeftOut>,
-    /// The first number that was not pending when the queue was opened.
-    opened_before: u64,
-    /// When what was pending then may be sent.
-    backlog_due_at: Instant,
-    ages: Ages,
-    /// On the list, and not pending: their records are damaged.
-    set_aside: HashSet<RequestId>,
-}
-
-#[derive(Debug)]
-struct Entry {
-    scheduled: Scheduled,
-    /// `None` while it is in flight.
-    due_at: Option<Instant>,
-    order: Option<OrderKey>,
-}
-
-/// What there was no room for in the window.
-#[derive(Clone, Copy, Debug)]
-struct LeftOut {
-    first: u64,
-    round_at: Instant,
-}
-
 impl Default for Schedule {
     fn default() -> Self {
         Schedule::new(Discipline::OldestFirst)
@@ -136,25 +98,18 @@ impl Schedule {
         let now = Instant::now();
         Schedule {
             discipline,
-            entries: Mutex::new(Entries {
-                all: HashMap::new(),
-                numbers: BTreeMap::new(),
-                waiting: BTreeSet::new(),
-                due: BTreeMap::new(),
-                orders: Orders::default(),
-                cursor: 0,
-                end: 0,
-                left_out: None,
-                opened_before: 0,
-                backlog_due_at: now,
-                ages: Ages::new(now),
-                set_aside: HashSet::new(),
-            }),
+            entries: Mutex::new(Entries::new(now)),
             is_held: AtomicBool::new(false),
             hurries: AtomicUsize::new(0),
             changed: Notify::new(),
             pending: watch::Sender::new(0),
         }
+    }
+
+    /// Lets what there is no room for in the window wait no longer than what is in it: for `pause`.
+    pub(crate) fn with_rounds_of(self, pause: Duration) -> Schedule {
+        self.entries().round = pause.clamp(SHORTEST_ROUND, ROUND);
+        self
     }
 
     /// Hands nothing out until it is released.
@@ -282,7 +237,8 @@ impl Schedule {
         let cursor = entries.cursor;
         let is_first = entries.orders.enter(order, scheduled.number, cursor);
         if !is_first {
-            entries.put_back(scheduled, Instant::now() + ROUND);
+            let round_at = Instant::now() + entries.round;
+            entries.put_back(scheduled, round_at);
         }
         is_first
     }
@@ -427,172 +383,6 @@ impl Schedule {
 pub(crate) struct Unread {
     pub(crate) from: u64,
     end: u64,
-}
-
-impl Entries {
-    fn note_added(&mut self, number: u64, id: RequestId) {
-        self.ages.note(number, Instant::now());
-        // What follows right behind what was read need not be read.
-        let is_next = self.cursor == self.end && number == self.end && self.all.len() < WINDOW;
-        self.end = self.end.max(number + 1);
-        if is_next {
-            self.take_in(number, id);
-            self.cursor = self.end;
-        }
-    }
-
-    fn take_in(&mut self, number: u64, request_id: RequestId) {
-        if self.all.contains_key(&request_id) || self.set_aside.contains(&request_id) {
-            return;
-        }
-        let now = Instant::now();
-        let is_backlog = number < self.opened_before;
-        let scheduled = Scheduled {
-            request_id,
-            number,
-            known_since: self.ages.known_since(number),
-            possibly_sent: is_backlog,
-        };
-        let due_at = if is_backlog { self.backlog_due_at } else { now };
-        let entry = Entry {
-            scheduled,
-            due_at: Some(due_at),
-            order: None,
-        };
-        self.all.insert(request_id, entry);
-        self.numbers.insert(number, request_id);
-        self.waiting.insert((due_at, number, request_id));
-    }
-
-    /// When what was pending at the open is due, if that is older than `number` and still to come: it may
-    /// be about the same order, and nobody has looked yet.
-    fn older_wait_until(&self, number: u64) -> Option<Instant> {
-        let (oldest, _) = self.numbers.first_key_value()?;
-        let is_behind = *oldest < self.opened_before && self.opened_before <= number;
-        (is_behind && self.backlog_due_at > Instant::now()).then_some(self.backlog_due_at)
-    }
-
-    /// Moves what has become due from the order of time to the order of age.
-    fn promote(&mut self, now: Instant) {
-        while let Some(first) = self.waiting.first().copied() {
-            let (due_at, number, request_id) = first;
-            if due_at > now {
-                return;
-            }
-            self.waiting.remove(&first);
-            self.due.insert(number, request_id);
-        }
-    }
-
-    fn longest_due(&self) -> Option<u64> {
-        let due_at = |id| self.all.get(id).and_then(|entry| entry.due_at);
-        let due = self.due.iter();
-        let longest = due.min_by_key(|(number, id)| (due_at(id), **number));
-        longest.map(|(number, _)| *number)
-    }
-
-    fn make_due(&mut self, number: u64, id: RequestId, now: Instant) {
-        if let Some(entry) = self.all.get_mut(&id) {
-            entry.due_at = Some(now);
-            self.due.insert(number, id);
-        }
-    }
-
-    fn put_back(&mut self, scheduled: Scheduled, due_at: Instant) {
-        let Some(entry) = self.all.get_mut(&scheduled.request_id) else {
-            return;
-        };
-        let Scheduled {
-            number, request_id, ..
-        } = scheduled;
-        entry.scheduled = scheduled;
-        if let Some(before) = entry.due_at.replace(due_at) {
-            self.waiting.remove(&(before, number, request_id));
-            self.due.remove(&number);
-        }
-        self.waiting.insert((due_at, number, request_id));
-    }
-
-    fn remove(&mut self, request_id: RequestId) {
-        let Some(entry) = self.drop_entry(request_id) else {
-            return;
-        };
-        let Some(order) = entry.order else { return };
-        if let Some(next) = self.orders.leave(order, entry.scheduled.number) {
-            self.wake(next);
-        }
-    }
-
-    /// Makes the advice due that waited for an older one of its order.
-    fn wake(&mut self, number: u64) {
-        let Some(id) = self.numbers.get(&number).copied() else {
-            return;
-        };
-        let due_at = self.all.get(&id).and_then(|entry| entry.due_at);
-        if let Some(due_at) = due_at
-            && self.waiting.remove(&(due_at, number, id))
-        {
-            self.make_due(number, id, Instant::now());
-        }
-    }
-
-    fn drop_entry(&mut self, request_id: RequestId) -> Option<Entry> {
-        let entry = self.all.remove(&request_id)?;
-        let number = entry.scheduled.number;
-        self.numbers.remove(&number);
-        self.due.remove(&number);
-        if let Some(due_at) = entry.due_at {
-            self.waiting.remove(&(due_at, number, request_id));
-        }
-        Some(entry)
-    }
-
-    /// Leaves out what waits longest, until the window has its size.
-    fn shrink(&mut self) {
-        while self.all.len() > WINDOW {
-            let Some(last) = self.last_to_leave_out() else {
-                return;
-            };
-            self.leave_out(last);
-        }
-    }
-
-    /// What may have been sent without a trace stays: only this window knows of it.
-    fn last_to_leave_out(&self) -> Option<RequestId> {
-        let waiting = self.waiting.iter().rev();
-        let can_go = |id: &RequestId| {
-            self.all.get(id).is_some_and(|entry| {
-                let scheduled = entry.scheduled;
-                !scheduled.possibly_sent || scheduled.number < self.opened_before
-            })
-        };
-        waiting.map(|(_, _, id)| *id).find(can_go)
-    }
-
-    fn leave_out(&mut self, request_id: RequestId) {
-        let Some(entry) = self.drop_entry(request_id) else {
-            return;
-        };
-        let number = entry.scheduled.number;
-        if let Some(order) = entry.order {
-            self.orders.leave_out(order, number);
-        }
-        let left_out = self.left_out.get_or_insert_with(|| LeftOut {
-            first: number,
-            round_at: Instant::now() + ROUND,
-        });
-        left_out.first = left_out.first.min(number);
-    }
-
-    fn begin_round_if_due(&mut self, now: Instant) {
-        if self.cursor < self.end {
-            return;
-        }
-        if let Some(left_out) = self.left_out.take_if(|left_out| left_out.round_at <= now) {
-            self.cursor = left_out.first;
-            self.orders.begin_round();
-        }
-    }
 }
 
 #[cfg(test)]

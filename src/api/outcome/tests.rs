@@ -23,185 +23,11 @@ enum Message {
 
 use Message::{Advice, Query, Request};
 
+mod bodies;
+use bodies::*;
+
 /// A kind of body, made for the message that it answers.
 type Body = fn(Message) -> Vec<u8>;
-
-/// The answer that the interface documents, with a decoration.
-fn good(message: Message) -> String {
-    let head = match message {
-        Request | Advice => format!(r#""id":"{ID}","#),
-        Query => String::new(),
-    };
-    let amount = match message {
-        Request | Query => r#""amount":{"amount":79995,"currency":"710"},"#,
-        Advice => "",
-    };
-    format!(r#"{{{head}{amount}"decoration":"{SECRET}"}}"#)
-}
-
-fn good_bytes(message: Message) -> Vec<u8> {
-    good(message).into_bytes()
-}
-
-fn empty(_: Message) -> Vec<u8> {
-    Vec::new()
-}
-
-fn blank(_: Message) -> Vec<u8> {
-    b" \r\n\t".to_vec()
-}
-
-fn text(_: Message) -> Vec<u8> {
-    format!("OK {SECRET}").into_bytes()
-}
-
-fn html(_: Message) -> Vec<u8> {
-    format!("<html><body>{SECRET}</body></html>").into_bytes()
-}
-
-fn truncated(message: Message) -> Vec<u8> {
-    let mut body = good_bytes(message);
-    body.truncate(body.len() - 3);
-    body
-}
-
-fn trailing(message: Message) -> Vec<u8> {
-    format!("{}{}", good(message), good(message)).into_bytes()
-}
-
-fn latin_1(message: Message) -> Vec<u8> {
-    let body = good(message).into_bytes();
-    let cut = body
-        .windows(6)
-        .position(|window| window == SECRET.as_bytes());
-    let (head, tail) = body.split_at(cut.unwrap());
-    [head, b"Andr\xe9 ", tail].concat()
-}
-
-fn byte_order_mark(message: Message) -> Vec<u8> {
-    format!("\u{feff}{}", good(message)).into_bytes()
-}
-
-fn utf_16(message: Message) -> Vec<u8> {
-    let units = good(message).encode_utf16().collect::<Vec<_>>();
-    units.into_iter().flat_map(u16::to_le_bytes).collect()
-}
-
-fn another_id(message: Message) -> Vec<u8> {
-    good(message).replace(ID, OTHER_ID).into_bytes()
-}
-
-fn upper_case_id(message: Message) -> Vec<u8> {
-    good(message).replace(ID, &ID.to_uppercase()).into_bytes()
-}
-
-fn no_id(message: Message) -> Vec<u8> {
-    let id = format!(r#""id":"{ID}","#);
-    good(message).replace(&id, "").into_bytes()
-}
-
-fn null_id(message: Message) -> Vec<u8> {
-    let id = format!(r#""{ID}""#);
-    good(message).replace(&id, "null").into_bytes()
-}
-
-fn number_id(message: Message) -> Vec<u8> {
-    let id = format!(r#""{ID}""#);
-    good(message).replace(&id, "7").into_bytes()
-}
-
-fn two_ids(message: Message) -> Vec<u8> {
-    let id = format!(r#""id":"{ID}","#);
-    let both = format!(r#""id":"{OTHER_ID}",{id}"#);
-    good(message).replace(&id, &both).into_bytes()
-}
-
-fn no_amount(message: Message) -> Vec<u8> {
-    let amount = r#""amount":{"amount":79995,"currency":"710"},"#;
-    good(message).replace(amount, "").into_bytes()
-}
-
-fn amount_in_words(message: Message) -> Vec<u8> {
-    good(message).replace("79995", r#""79995""#).into_bytes()
-}
-
-fn amount_with_fraction(message: Message) -> Vec<u8> {
-    good(message).replace("79995", "799.95").into_bytes()
-}
-
-fn amount_too_large(message: Message) -> Vec<u8> {
-    good(message).replace("79995", "79995e30").into_bytes()
-}
-
-fn huge_number(message: Message) -> Vec<u8> {
-    with_member(message, r#""unknown":1e400"#)
-}
-
-fn malformed_decoration(message: Message) -> Vec<u8> {
-    with_member(message, r#""slipData":7,"originator":"x""#)
-}
-
-fn identifiers_too_large(message: Message) -> Vec<u8> {
-    let text = "x".repeat(IDENTIFIERS_LIMIT_BYTES);
-    let identifier = format!(r#"{{"institutionId":"1","transactionIdentifier":"{text}"}}"#);
-    with_member(
-        message,
-        &format!(r#""thirdPartyIdentifiers":[{identifier}]"#),
-    )
-}
-
-fn redeem_ref_too_long(message: Message) -> Vec<u8> {
-    let text = "1".repeat(TEXT_LIMIT_BYTES + 1);
-    with_member(message, &format!(r#""orderRedeemRef":"{text}""#))
-}
-
-fn currency_too_long(message: Message) -> Vec<u8> {
-    let text = "x".repeat(TEXT_LIMIT_BYTES + 1);
-    good(message)
-        .replace(r#""710""#, &format!(r#""{text}""#))
-        .into_bytes()
-}
-
-fn with_member(message: Message, member: &str) -> Vec<u8> {
-    let body = good(message);
-    format!("{},{member}}}", &body[..body.len() - 1]).into_bytes()
-}
-
-fn other_json(_: Message) -> Vec<u8> {
-    b"[true]".to_vec()
-}
-
-fn gateway_json(_: Message) -> Vec<u8> {
-    format!(r#"{{"message":"Internal server error {SECRET}"}}"#).into_bytes()
-}
-
-fn error_detail(_: Message) -> Vec<u8> {
-    detail("FORMAT_ERROR", SECRET).into_bytes()
-}
-
-fn unknown_error_type(_: Message) -> Vec<u8> {
-    detail("NEW_ERROR", SECRET).into_bytes()
-}
-
-fn detail(error_type: &str, message: &str) -> String {
-    format!(r#"{{"errorType":"{error_type}","errorMessage":"{message}","id":"{ID}"}}"#)
-}
-
-fn latin_1_detail(_: Message) -> Vec<u8> {
-    let body = detail("FORMAT_ERROR", "?").into_bytes();
-    body.into_iter()
-        .map(|byte| if byte == b'?' { 0xfc } else { byte })
-        .collect()
-}
-
-fn marked_detail(_: Message) -> Vec<u8> {
-    format!("\u{feff}{}", detail("FORMAT_ERROR", SECRET)).into_bytes()
-}
-
-/// What a cloud function answers when it fails: an error that lacks an id.
-fn function_error(_: Message) -> Vec<u8> {
-    format!(r#"{{"errorType":"Runtime.ExitError","errorMessage":"{SECRET}"}}"#).into_bytes()
-}
 
 /// What is expected of an answer: as a request, an advice and a query.
 type Row = (u16, &'static str, Body, [&'static str; 3]);
@@ -250,9 +76,9 @@ const SUCCESSES: &[Row] = &[
     (201, "malformed decoration", malformed_decoration, FINE),
     (201, "identifiers too large", identifiers_too_large, ["unknown", "accepted", "answered"]),
     (201, "redeem reference of 1 KiB", redeem_ref_too_long, ["unknown", "accepted", "answered"]),
-    (200, "ErrorDetail", error_detail, DOUBT),
-    (201, "ErrorDetail", error_detail, DOUBT),
-    (202, "ErrorDetail", error_detail, DOUBT),
+    (200, "ErrorDetail", own_detail, DOUBT),
+    (201, "ErrorDetail", own_detail, DOUBT),
+    (202, "ErrorDetail", own_detail, DOUBT),
     (202, "ErrorDetail in latin-1", latin_1_detail, DOUBT),
     (202, "ErrorDetail, byte order mark", marked_detail, DOUBT),
     (200, "error of a cloud function", function_error, DOUBT),
@@ -265,8 +91,8 @@ const FAILURES: &[Row] = &[
     (301, "HTML", html, DOUBT),
     (302, "empty", empty, DOUBT),
     (304, "empty", empty, DOUBT),
-    (307, "ErrorDetail", error_detail, OWN_NO),
-    (400, "ErrorDetail", error_detail, OWN_NO),
+    (307, "ErrorDetail", own_detail, OWN_NO),
+    (400, "ErrorDetail", own_detail, OWN_NO),
     (400, "ErrorDetail in latin-1", latin_1_detail, OWN_NO),
     (400, "ErrorDetail, byte order mark", marked_detail, OWN_NO),
     (400, "ErrorDetail, unknown errorType", unknown_error_type, OWN_NO),
@@ -275,47 +101,47 @@ const FAILURES: &[Row] = &[
     (400, "HTML", html, OWN_NO),
     (400, "empty", empty, OWN_NO),
     (401, "HTML", html, STRANGERS_NO),
-    (401, "ErrorDetail", error_detail, OWN_NO),
+    (401, "ErrorDetail", own_detail, OWN_NO),
     (402, "empty", empty, STRANGERS_NO),
     (403, "HTML", html, STRANGERS_NO),
-    (403, "ErrorDetail", error_detail, OWN_NO),
+    (403, "ErrorDetail", own_detail, OWN_NO),
     (404, "HTML", html, NO_SUCH_PATH),
     (404, "empty", empty, NO_SUCH_PATH),
     (404, "error of a cloud function", function_error, NO_SUCH_PATH),
-    (404, "ErrorDetail", error_detail, OWN_NO),
+    (404, "ErrorDetail", own_detail, OWN_NO),
     (405, "HTML", html, NO_SUCH_PATH),
-    (405, "ErrorDetail", error_detail, OWN_NO),
+    (405, "ErrorDetail", own_detail, OWN_NO),
     (407, "HTML", html, STRANGERS_NO),
     (408, "empty", empty, DOUBT),
-    (408, "ErrorDetail", error_detail, OWN_NO),
+    (408, "ErrorDetail", own_detail, OWN_NO),
     (409, "JSON of a gateway", gateway_json, STRANGERS_NO),
     (411, "HTML", html, STRANGERS_NO),
     (413, "HTML", html, STRANGERS_NO),
     (415, "HTML", html, STRANGERS_NO),
     (421, "empty", empty, STRANGERS_NO),
-    (422, "ErrorDetail", error_detail, OWN_NO),
+    (422, "ErrorDetail", own_detail, OWN_NO),
     (425, "empty", empty, DOUBT),
     (429, "HTML", html, DOUBT),
-    (429, "ErrorDetail", error_detail, OWN_NO),
+    (429, "ErrorDetail", own_detail, OWN_NO),
     (431, "HTML", html, STRANGERS_NO),
     (451, "HTML", html, STRANGERS_NO),
     (499, "empty", empty, STRANGERS_NO),
-    (500, "ErrorDetail", error_detail, DOUBT),
+    (500, "ErrorDetail", own_detail, DOUBT),
     (500, "error of a cloud function", function_error, DOUBT),
     (500, "HTML", html, DOUBT),
     (500, "empty", empty, DOUBT),
     (501, "empty", empty, NOT_OFFERED),
     (501, "HTML", html, NOT_OFFERED),
-    (501, "ErrorDetail", error_detail, NOT_OFFERED),
+    (501, "ErrorDetail", own_detail, NOT_OFFERED),
     (502, "HTML", html, DOUBT),
     (502, "error of a cloud function", function_error, DOUBT),
-    (502, "ErrorDetail", error_detail, OWN_NO),
+    (502, "ErrorDetail", own_detail, OWN_NO),
     (503, "HTML", html, DOUBT),
     (503, "JSON of a gateway", gateway_json, DOUBT),
     (503, "empty", empty, DOUBT),
-    (503, "ErrorDetail", error_detail, OWN_NO),
+    (503, "ErrorDetail", own_detail, OWN_NO),
     (503, "ErrorDetail in latin-1", latin_1_detail, OWN_NO),
-    (504, "ErrorDetail", error_detail, DOUBT),
+    (504, "ErrorDetail", own_detail, DOUBT),
     (504, "HTML", html, DOUBT),
     (505, "HTML", html, DOUBT),
     (511, "HTML", html, DOUBT),
@@ -332,7 +158,7 @@ const CUT_OFF: &[Row] = &[
     (202, "empty", empty, DOUBT),
     (400, "truncated JSON", truncated, STRANGERS_NO),
     (400, "empty", empty, STRANGERS_NO),
-    (400, "ErrorDetail", error_detail, OWN_NO),
+    (400, "ErrorDetail", own_detail, OWN_NO),
     (501, "empty", empty, ["declined", "repeated", "not supported"]),
     (503, "truncated JSON", truncated, DOUBT),
 ];
@@ -488,7 +314,7 @@ fn an_update_is_answered_by_a_204_without_a_body() {
 
 #[test]
 fn what_the_service_says_is_understood_in_any_encoding() {
-    for body in [error_detail, latin_1_detail, marked_detail] {
+    for body in [own_detail, latin_1_detail, marked_detail] {
         let answer = answer(400, body(Advice), BodyEnd::Complete);
         let AdviceOutcome::Refused(refusal) = advice(Ok(answer)) else {
             panic!("a 400 is the service's own word");

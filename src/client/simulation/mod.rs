@@ -175,7 +175,6 @@ fn process(world: &Arc<World>, settings: Settings, number: u64, work: impl Async
     });
 }
 
-#[allow(clippy::unwrap_used, reason = "without a runtime there is no test")]
 fn runtime() -> Runtime {
     let mut builder = Builder::new_current_thread();
     builder.enable_time().start_paused(true).build().unwrap()
@@ -183,7 +182,8 @@ fn runtime() -> Runtime {
 
 /// Opens a client on the disk and the line of this process.
 async fn open(world: &Arc<World>, settings: Settings, life: u64) -> Result<Till, OpenError> {
-    let schedule = Arc::new(Schedule::new(settings.discipline));
+    let schedule = Schedule::new(settings.discipline).with_rounds_of(settings.policy.max);
+    let schedule = Arc::new(schedule);
     let disk = Arc::new(OpenDisk::new(world, life));
     let pause = disk_pause(world, life);
     let ledger = Ledger::start_in_task(disk, Arc::clone(&schedule), pause);

@@ -158,6 +158,8 @@ struct MoodyStore {
     commits_fail: AtomicBool,
     /// While somebody holds it, commits take their time.
     disk: std::sync::Mutex<()>,
+    /// What room there is is kept for decisions.
+    is_tight: AtomicBool,
 }
 
 fn fail_if(flag: &AtomicBool) -> Result<(), StoreError> {
@@ -198,6 +200,10 @@ impl Store for MoodyStore {
 
     fn vault(&self) -> &dyn crate::store::Vault {
         self.entries.vault()
+    }
+
+    fn check_room(&self) -> Result<(), StoreError> {
+        fail_if(&self.is_tight)
     }
 }
 

@@ -1,3 +1,5 @@
+use std::collections::{BTreeMap, BTreeSet};
+
 use super::*;
 use tokio::time::advance;
 
@@ -268,4 +270,22 @@ async fn what_is_held_is_there_and_not_handed_out_until_it_is_released() {
     assert_eq!(desk.schedule.len(), 1);
     desk.schedule.release();
     assert_eq!(desk.take().unwrap().request_id, id);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_left_out_waits_no_longer_than_the_longest_pause() {
+    let pause = 10 * SECOND;
+    let mut desk = Desk::reopened(5_000);
+    desk.schedule = desk.schedule.with_rounds_of(pause);
+    let mut tried = BTreeSet::new();
+    while let Some(scheduled) = desk.take() {
+        tried.insert(scheduled.number);
+        desk.schedule.again(scheduled, pause);
+    }
+    assert_eq!(tried.len(), 5_000);
+    advance(pause + SECOND).await;
+    while let Some(scheduled) = desk.take() {
+        desk.settle(scheduled);
+    }
+    assert_eq!(desk.schedule.len(), 0);
 }

@@ -99,3 +99,18 @@ async fn with_a_strict_queue_nothing_is_sent_before_the_outcome_of_the_oldest_is
     shop.schedule.emptied().await;
     assert_eq!(shop.calls(), 2);
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_may_have_arrived_though_there_was_no_room_to_record_it_is_no_rejection() {
+    let shop = Shop::new(|number, call| match number {
+        0 => doubt(),
+        _ => refuse("DUPLICATE_RECORD", &id_of(call)),
+    });
+    let id = shop.begin().await;
+    let event = Event::Unknown(draft(), ReversalReason::Timeout);
+    shop.ledger.apply(id, event).await.unwrap();
+    shop.store.is_tight.store(true, Ordering::SeqCst);
+    let (_orders, _worker) = shop.open();
+    shop.schedule.emptied().await;
+    assert_eq!(shop.settlement(id), Some(Settlement::ArrivedEarlier));
+}
