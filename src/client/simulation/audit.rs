@@ -264,7 +264,10 @@ impl Audit {
                 "another advice of {request} is sent than the durable one"
             ));
         }
-        let mut older = self.pending.range(..number).map(|(_, one)| one.request);
+        let older = self.pending.range(..number);
+        let mut older = older
+            .filter(|(number, _)| !self.may_be_settled(**number))
+            .map(|(_, one)| one.request);
         let order = self.orders.get(&request);
         if order.is_some() && older.clone().any(|other| self.orders.get(&other) == order) {
             return Err(format!(
@@ -286,6 +289,16 @@ impl Audit {
             true => Err("too many are sent at a time".to_owned()),
             false => Ok(()),
         }
+    }
+
+    /// Whether the final answer of this advice is written though its commit failed: who reads it may
+    /// believe it.
+    fn may_be_settled(&self, number: u64) -> bool {
+        let mut changes = self.unseen.iter().flat_map(Batch::changes);
+        changes.any(|change| {
+            let list = listed(change.key()).map(|(list, number, _)| (list, number));
+            list == Some((b'p', number)) && matches!(change, Change::Delete { .. })
+        })
     }
 
     /// That it is the same message every time.

@@ -48,6 +48,8 @@ pub(super) struct Reply {
 pub(super) struct Upstream {
     /// By the number of the request.
     approved: BTreeMap<u32, Approved>,
+    /// The requests that it declined: a copy fares no better, though the order may be free by then.
+    declined: BTreeMap<u32, &'static str>,
     /// The advices that it took.
     taken: BTreeSet<String>,
     /// The requests whose advice it refused.
@@ -122,12 +124,10 @@ impl Upstream {
         if self.approved.contains_key(&message.request) {
             return no(message, "DUPLICATE_RECORD");
         }
-        if message.operation == Operation::CreateOrder {
-            if message.amount > LIMIT {
-                return no(message, "DAILY_LIMIT_EXCEEDED");
-            }
-        } else if !self.is_collectable(&message.order) {
-            return no(message, "UNABLE_TO_REDEEM");
+        let known = self.declined.get(&message.request).copied();
+        if let Some(reason) = known.or_else(|| self.objection(message)) {
+            self.declined.insert(message.request, reason);
+            return no(message, reason);
         }
         let order = match message.operation {
             Operation::CreateOrder => redeem_ref(message.request),
@@ -147,6 +147,14 @@ impl Upstream {
         Reply {
             status,
             body: body.to_string(),
+        }
+    }
+
+    fn objection(&self, message: &Message) -> Option<&'static str> {
+        match message.operation {
+            Operation::CreateOrder if message.amount > LIMIT => Some("DAILY_LIMIT_EXCEEDED"),
+            Operation::CreateOrder => None,
+            _ => (!self.is_collectable(&message.order)).then_some("UNABLE_TO_REDEEM"),
         }
     }
 
