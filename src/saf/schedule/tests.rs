@@ -52,13 +52,17 @@ impl Desk {
     }
 
     fn take(&self) -> Option<Scheduled> {
+        self.read();
+        self.schedule.take_due()
+    }
+
+    fn read(&self) {
         while let Some(unread) = self.schedule.unread() {
             let listed = self.list.range(unread.from..).take(64);
             let listed: Vec<_> = listed.map(|(number, id)| (*number, *id)).collect();
             let is_all = listed.len() < 64;
             self.schedule.take_in(unread, &listed, is_all);
         }
-        self.schedule.take_due()
     }
 
     fn may_go(&self, scheduled: Scheduled, order: &str) -> bool {
@@ -288,4 +292,15 @@ async fn what_was_left_out_waits_no_longer_than_the_longest_pause() {
         desk.settle(scheduled);
     }
     assert_eq!(desk.schedule.len(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn while_the_upstream_is_down_no_new_decision_probes_before_the_backlog() {
+    let mut desk = Desk::reopened(1);
+    desk.schedule.hold_backlog(30 * SECOND);
+    desk.add();
+    advance(31 * SECOND).await;
+    desk.read();
+    let probe = desk.schedule.take_longest_due().unwrap();
+    assert_eq!(probe.number, 0);
 }

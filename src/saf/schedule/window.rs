@@ -125,10 +125,18 @@ impl Entries {
         }
     }
 
+    /// What came after the open counts as due no earlier than what was pending then: nobody may have
+    /// looked yet whether that is about the same order.
     pub(super) fn longest_due(&self) -> Option<u64> {
-        let due_at = |id| self.all.get(id).and_then(|entry| entry.due_at);
+        let due_at = |number, id| {
+            let due_at = self.all.get(id).and_then(|entry| entry.due_at)?;
+            match number < self.opened_before {
+                true => Some(due_at),
+                false => Some(due_at.max(self.backlog_due_at)),
+            }
+        };
         let due = self.due.iter();
-        let longest = due.min_by_key(|(number, id)| (due_at(id), **number));
+        let longest = due.min_by_key(|(number, id)| (due_at(**number, id), **number));
         longest.map(|(number, _)| *number)
     }
 
