@@ -298,6 +298,7 @@ async fn what_was_left_out_waits_no_longer_than_the_longest_pause() {
 async fn while_the_upstream_is_down_no_new_decision_probes_before_the_backlog() {
     let mut desk = Desk::reopened(1);
     desk.schedule.hold_backlog(30 * SECOND);
+    desk.read();
     desk.add();
     advance(31 * SECOND).await;
     desk.read();
