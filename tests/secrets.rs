@@ -17,7 +17,9 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
-use messages::{BASIC, ID_NUMBER, PASSWORD, SECRETS, cancellation, order, redemption};
+use messages::{
+    BASIC, ID_NUMBER, LAST_NAME, PASSWORD, SECRETS, STREET, cancellation, order, redemption,
+};
 use money_transfer_retailer::model::{ReversalReason, Sensitive};
 use money_transfer_retailer::simulator::{CannedAnswer, Fault, Operation, Rule, Simulator};
 use money_transfer_retailer::{Client, ClientBuilder, Credentials, OrderOutcome, ReceiptKey};
@@ -209,7 +211,7 @@ async fn sold(till: &Client) -> Sensitive {
 fn quote_in_refusals(upstream: &Simulator, reference: &Sensitive) {
     let quoting = format!(
         r#"{{"errorType": "UNABLE_TO_REDEEM", "id": "1", "detailMessage": "{ID_NUMBER}",
-            "errorMessage": "{} of {ID_NUMBER}, +27821112222"}}"#,
+            "errorMessage": "{} of {LAST_NAME}, {STREET}, PIN 4321, {ID_NUMBER}, +27821112222"}}"#,
         reference.expose(),
     );
     let answer = CannedAnswer::status(400).body("application/json", quoting);

@@ -169,7 +169,7 @@ fn answer(record: &AdviceRecord) -> String {
 
 /// Of what a server said only this is told: nobody knows what else is in it.
 pub(crate) fn error_type(attempt: &Attempt) -> Option<&'static ErrorType> {
-    let words = attempt.error.as_deref()?.split(": ").next()?;
+    let words = attempt.error.as_deref()?.split(" (").next()?;
     let (_status, named) = words.rsplit_once(", ")?;
     ErrorType::ALL.iter().find(|known| known.as_str() == named)
 }

@@ -221,6 +221,9 @@ pub enum DecisionError {
     /// The disk is full, and nothing was written. Make room and repeat the decision.
     #[error("the decision is not stored: the disk is full; make room, and repeat it")]
     Full(#[source] StoreError),
+    /// The decision is longer than the queue takes, and is not stored.
+    #[error("the decision is not stored: it is longer than the queue takes")]
+    TooLarge(#[source] StoreError),
     /// The queue belongs to another upstream, user or till. Nothing was changed.
     #[error("the queue is quarantined: open the right one, or adopt it")]
     Quarantined,
@@ -236,8 +239,9 @@ impl From<LedgerError> for DecisionError {
     fn from(error: LedgerError) -> Self {
         match error {
             LedgerError::Conflict(conflict) => DecisionError::Conflict(conflict),
-            LedgerError::Store(source) if source.nothing_was_written() => {
-                DecisionError::Full(source)
+            LedgerError::Store(source @ StoreError::Full { .. }) => DecisionError::Full(source),
+            LedgerError::Store(source @ StoreError::TooLarge { .. }) => {
+                DecisionError::TooLarge(source)
             }
             LedgerError::Store(source) => DecisionError::Store(source),
             LedgerError::Closed => DecisionError::Closed,

@@ -334,7 +334,7 @@ impl Core {
                 // Held no longer than this: the last client that is dropped ends everything.
                 let Some(core) = core.upgrade() else { return };
                 match core.ledger.apply(id, event.clone()).await {
-                    Err(LedgerError::Store(error)) if error.nothing_was_written() => drop(core),
+                    Err(LedgerError::Store(StoreError::Full { .. })) => drop(core),
                     _ => return,
                 }
                 sleep(policy.pause_after(attempt)).await;

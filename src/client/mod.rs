@@ -150,7 +150,8 @@ impl Client {
     /// ```
     pub fn with_timeout(&self, timeout: Duration) -> Client {
         Client {
-            timeout,
+            // Without any time every request would be in doubt.
+            timeout: timeout.max(Duration::from_micros(1)),
             ..self.clone()
         }
     }

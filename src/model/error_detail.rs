@@ -97,8 +97,8 @@ impl fmt::Display for ErrorDetail {
     }
 }
 
-/// The fewest digits that could be a part of somebody's number.
-const LONG_NUMBER_DIGITS: usize = 5;
+/// The fewest digits that could be a PIN, or a part of somebody's number.
+pub(crate) const LONG_NUMBER_DIGITS: usize = 4;
 
 /// The text with `***` for every long number and every e-mail address: some servers say whose it was
 /// that they did not like.
@@ -204,6 +204,7 @@ mod tests {
             ("٨٠٠١٠١", "***"),
             ("no jo.do@example.com here", "no *** here"),
             ("tried 3 times, 12 left", "tried 3 times, 12 left"),
+            ("PIN 4321 is wrong", "PIN *** is wrong"),
             ("HTTP 400: no", "HTTP 400: no"),
             ("", ""),
         ] {

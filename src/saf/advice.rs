@@ -84,7 +84,7 @@ pub struct Attempt {
     pub outcome: AttemptOutcome,
     /// The HTTP status, where there was an answer.
     pub status: Option<u16>,
-    /// What went wrong, in words.
+    /// What went wrong. Of a refusal its status and its codes; its words may quote somebody.
     pub error: Option<String>,
 }
 

@@ -39,6 +39,9 @@ const PAGE: usize = 64;
 /// How many outcomes may be on their way to the disk while others are sent.
 const RECORDINGS: usize = 64;
 
+/// After this nothing is on its way any more, however long its answer was awaited.
+const LONGEST_WAY: Duration = Duration::from_secs(60 * 60);
+
 /// The worker's tools.
 pub(crate) struct Delivery {
     pub(crate) ledger: Arc<Ledger>,
@@ -435,7 +438,7 @@ impl Delivery {
             AdviceOutcome::Accepted { status } => attempt(O::Accepted).with_status(Some(*status)),
             AdviceOutcome::Refused(refusal) => attempt(O::Refused)
                 .with_status(Some(refusal.status))
-                .with_error(refusal),
+                .with_error(&refusal.for_the_record()),
             AdviceOutcome::NotSent(not_sent) => attempt(O::NotSent).with_error(not_sent),
             AdviceOutcome::Unknown(unanswered) => attempt(O::Unknown)
                 .with_status(unanswered.status())
@@ -477,7 +480,7 @@ fn circumstances(
     let known_for = Instant::now().saturating_duration_since(scheduled.known_since);
     Circumstances {
         possibly_sent_before: advice.possibly_sent || scheduled.possibly_sent,
-        request_has_landed: known_for >= transaction.timeout.saturating_mul(2),
+        request_has_landed: known_for >= transaction.timeout.saturating_mul(2).min(LONGEST_WAY),
     }
 }
 

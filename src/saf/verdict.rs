@@ -112,15 +112,17 @@ pub(crate) fn judge_lookup(
         QueryOutcome::Answered(order) => order,
     };
     match (&transaction.state, transaction.operation) {
-        (State::Confirming(_), _) => judge_confirmation(order.status.as_ref()),
+        (State::Confirming(_), operation) => judge_confirmation(operation, order.status.as_ref()),
         (_, Operation::CreateOrder) => judge_reversed_creation(order.status.as_ref()),
         // A reversed redemption or cancellation leaves an order that may live on.
         _ => Verdict::Settle(Settlement::ArrivedEarlier),
     }
 }
 
-fn judge_confirmation(status: Option<&OrderStatus>) -> Verdict {
+fn judge_confirmation(operation: Operation, status: Option<&OrderStatus>) -> Verdict {
     match status {
+        // Nobody has taken the payout of an order that is still to be collected, or it was reversed there.
+        Some(OrderStatus::Unredeemed) if operation == Operation::RedeemOrder => Verdict::Repeat,
         Some(OrderStatus::Cancelled) => Verdict::Settle(Settlement::Rejected),
         Some(OrderStatus::Unconfirmed) => Verdict::Repeat,
         _ => Verdict::Settle(Settlement::ArrivedEarlier),

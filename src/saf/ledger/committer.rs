@@ -106,7 +106,7 @@ impl Group {
                 self.settled.push(after.request_id);
                 let paid = before.and_then(owed);
                 self.owed
-                    .extend(paid.map(|(currency, sum)| (currency, -sum)));
+                    .extend(paid.map(|(currency, sum)| (currency, sum.saturating_neg())));
             }
             _ => {}
         }

@@ -276,13 +276,16 @@ fn only_the_order_itself_contradicts_an_advice() {
         let found = |status| judge_lookup(&transaction, &order(status));
         assert_eq!(found(CANCELLED), Settle(cancelled), "{transaction:?}");
         assert_eq!(found(REDEEMED), Settle(redeemed), "{transaction:?}");
-        // Of a reversed creation only CANCELLED says that it arrived.
-        let undecided = match is_reversed_creation(&transaction) {
-            true => Repeat,
-            false => Settle(ArrivedEarlier),
-        };
         for status in OTHERS {
-            assert_eq!(found(status), undecided, "{status:?}");
+            // Of a reversed creation only CANCELLED says that it arrived; a payout that was confirmed
+            // leaves nothing to be redeemed.
+            let is_open = is_reversed_creation(&transaction)
+                || is_confirmed_payout(&transaction) && status == Some("UNREDEEMED");
+            let expected = match is_open {
+                true => Repeat,
+                false => Settle(ArrivedEarlier),
+            };
+            assert_eq!(found(status), expected, "{status:?} {transaction:?}");
         }
     }
 }
@@ -290,6 +293,11 @@ fn only_the_order_itself_contradicts_an_advice() {
 fn is_reversed_creation(transaction: &Transaction) -> bool {
     let is_reversed = matches!(transaction.state, State::Reversing(_));
     is_reversed && transaction.operation == Operation::CreateOrder
+}
+
+fn is_confirmed_payout(transaction: &Transaction) -> bool {
+    let is_confirmed = matches!(transaction.state, State::Confirming(_));
+    is_confirmed && transaction.operation == Operation::RedeemOrder
 }
 
 #[test]
