@@ -7,7 +7,7 @@ mod support;
 
 use money_transfer_retailer::model::{OrderStatus, ReversalReason, Sensitive};
 use money_transfer_retailer::simulator::{Fault, Operation, Rule};
-use money_transfer_retailer::{OrderOutcome, RequestError, RequestId, Standing};
+use money_transfer_retailer::{OrderOutcome, ReceiptKey, RequestError, RequestId, Standing};
 use support::{Shop, approved, cancellation, redemption};
 
 #[tokio::test]
@@ -115,4 +115,15 @@ async fn assert_refused_for(shop: &Shop, reference: &Sensitive, earlier: Request
             other => panic!("{other:?}"),
         }
     }
+}
+
+#[tokio::test]
+async fn an_order_whose_receipt_cannot_be_read_any_more_is_known_by_the_end_of_its_reference() {
+    let shop = Shop::open_with(|till| till.receipt_key(ReceiptKey::new([1; 32]))).await;
+    let reference = shop.sold().await;
+    let reversed = pending_reversal(&shop, &reference).await;
+    let shop = shop
+        .reopen_with(|till| till.receipt_key(ReceiptKey::new([2; 32])))
+        .await;
+    assert_refused_for(&shop, &reference, reversed).await;
 }

@@ -10,12 +10,31 @@ use super::records::{List, PAGE, is_about_an_order, is_marked, listing, load};
 use crate::model::RequestId;
 use crate::store::{Store, StoreError};
 
-/// Reversals that are under way, by a keyed hash of the reference of their order: nobody who looks at
-/// this memory can collect anything with it.
+/// Reversals that are under way, with what is known of their orders.
 #[derive(Debug, Default)]
 pub(super) struct Contested {
     hasher: RandomState,
-    reversals: HashMap<RequestId, u64>,
+    reversals: HashMap<RequestId, Order>,
+}
+
+/// What is known of an order, as keyed hashes: nobody who looks at this memory can collect anything
+/// with it.
+#[derive(Clone, Copy, Debug)]
+struct Order {
+    /// Of its reference; `None` where the receipt cannot be read any more.
+    reference: Option<u64>,
+    /// Of the end of it, which stays in the record.
+    end: u64,
+}
+
+impl Order {
+    /// Whether it may be the same one: where a reference cannot be read, in doubt it is.
+    fn may_be(self, other: Order) -> bool {
+        match (self.reference, other.reference) {
+            (Some(one), Some(another)) => one == another,
+            _ => self.end == other.end,
+        }
+    }
 }
 
 impl Contested {
@@ -62,9 +81,15 @@ impl Contested {
         let Some(order) = self.order_of(request) else {
             return Ok(());
         };
-        let durable = self.reversals.iter().find(|(_, other)| **other == order);
+        let durable = self
+            .reversals
+            .iter()
+            .find(|(_, other)| order.may_be(**other));
         let earlier = durable.map(|(reversed, _)| *reversed).or_else(|| {
-            let is_it = |one: &&Transaction| is_under_way(one) && self.order_of(one) == Some(order);
+            let is_it = |one: &&Transaction| {
+                let other = self.order_of(one);
+                is_under_way(one) && other.is_some_and(|other| order.may_be(other))
+            };
             queued.find(is_it).map(|one| one.request_id)
         });
         earlier.map_or(Ok(()), |reversed| {
@@ -73,12 +98,17 @@ impl Contested {
     }
 
     /// The order that is paid out or cancelled; a new one has no earlier requests.
-    fn order_of(&self, transaction: &Transaction) -> Option<u64> {
+    fn order_of(&self, transaction: &Transaction) -> Option<Order> {
         if !is_about_an_order(transaction) {
             return None;
         }
-        let reference = transaction.receipt.order_redeem_ref.as_ref()?;
-        Some(self.hasher.hash_one(reference.expose()))
+        let reference = transaction.receipt.order_redeem_ref.as_ref();
+        Some(Order {
+            reference: reference.map(|reference| self.hasher.hash_one(reference.expose())),
+            end: self
+                .hasher
+                .hash_one(transaction.masked_redeem_ref.as_ref()?),
+        })
     }
 }
 
