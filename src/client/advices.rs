@@ -159,7 +159,7 @@ impl<'a> Advices<'a> {
     ///
     /// After a restart, these are the sales that the till was in, with all it needs to finish them.
     /// Where [`in_doubt`](TransactionRecord::in_doubt) is set, damage to the queue may have taken a
-    /// decision: ask the upstream first.
+    /// decision: ask the upstream first, and take the decision again that stands there.
     ///
     /// # Errors
     /// As for [`pending`](Advices::pending).

@@ -270,9 +270,15 @@ impl Transaction {
             }
             (_, E::Asked | E::Expired(_)) => Ok(None),
             (S::Approved, E::TenderStarted) => Ok(self.marked(true, self.in_doubt)),
-            // Its answer may have been durable, and lost: it waits for a person.
+            // Its answer may have been durable, and lost, with a decision on it, too: it waits for a person.
             (S::Sent, E::Reverse(draft, reason)) if self.in_doubt => {
                 self.reversing(draft, reason).map(Some)
+            }
+            (S::Sent, E::Confirm(draft, None)) if self.in_doubt => {
+                self.confirming(draft, None).map(Some)
+            }
+            (S::Sent, E::Complete) if self.in_doubt && self.operation.confirmed_by().is_none() => {
+                Ok(Some(self.with(S::Completed)))
             }
             // Only somebody who has looked knows that it was a copy, and not somebody else's request.
             (S::Duplicate, E::Reverse(draft, reason)) => self.reversing(draft, reason).map(Some),

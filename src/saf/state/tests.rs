@@ -114,6 +114,44 @@ fn every_pair_of_state_and_event_has_the_outcome_of_the_table() {
     }
 }
 
+#[test]
+fn a_request_whose_answer_may_be_lost_takes_any_decision_of_a_person() {
+    let doubted = |operation| after(&sent(operation), Event::Doubted);
+    let cancellation = doubted(Operation::CancelOrder);
+    for (transaction, event, expected) in [
+        (
+            doubted(Operation::CreateOrder),
+            Event::Confirm(draft(), None),
+            "Confirming",
+        ),
+        (
+            doubted(Operation::RedeemOrder),
+            Event::Confirm(draft(), None),
+            "Confirming",
+        ),
+        (doubted(Operation::CreateOrder), reverse(), "Reversing"),
+        (
+            doubted(Operation::CreateOrder),
+            Event::Complete,
+            "!StillUnderWay",
+        ),
+        (
+            cancellation.clone(),
+            Event::Confirm(draft(), None),
+            "!NoSuchAdvice",
+        ),
+        (cancellation, Event::Complete, "Completed"),
+        (
+            doubted(Operation::CreateOrder),
+            Event::Expired(draft()),
+            "=",
+        ),
+    ] {
+        let found = in_words(transaction.after(event.clone()));
+        assert_eq!(found, expected, "{event:?}");
+    }
+}
+
 fn in_words(outcome: Result<Option<Transaction>, Conflict>) -> String {
     match outcome {
         Ok(None) => "=".to_owned(),
