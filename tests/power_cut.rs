@@ -10,7 +10,7 @@
 //!    a decision, the others at any moment.
 //! 3. A decision is kept only if the very advice that was acknowledged is the one that arrived.
 //!
-//! This can fail. With the `fdatasync` taken out of the store's flush, each of six runs ended
+//! This can fail. With the `fdatasync` taken out of an earlier store, each of six runs ended
 //! within its first ten cuts with a queue that did not open any more; given a fresh queue for
 //! every cut, 19 of 20 cuts (55 of 60) lost acknowledged decisions, nearly all that there were.
 
@@ -39,7 +39,7 @@ const URL: &str = "TILL_URL";
 const QUEUE: &str = "TILL_QUEUE";
 const SEED: &str = "TILL_SEED";
 
-/// How many cuts there are; 20 unless set.
+/// How many cuts there are; 30 unless set.
 const CUTS: &str = "POWER_CUTS";
 
 /// After so many cuts the upstream takes advices again, until the queue is empty.

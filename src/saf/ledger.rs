@@ -17,8 +17,8 @@
 //! 4. A batch whose commit fails changes nothing here; each caller learns that the outcome is
 //!    unknown, and nothing is acknowledged any more: not what could contradict it, and not a repeat
 //!    of what can be read but may not be durable.
-//! 5. The committer reads nothing: what it decides on is in its memory, or was read by who asks. It
-//!    never waits for the store's index.
+//! 5. The committer hardly ever reads: what it decides on is in its memory, or was read by who asks, so
+//!    that an index that stands still holds up those alone whose transaction has not changed for long.
 //! 6. An order whose reversal is under way is not asked for again, unless somebody insists.
 //! 7. The number of final transactions that are kept is bounded; open ones are never dropped.
 
