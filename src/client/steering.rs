@@ -21,7 +21,7 @@ pub struct Health {
     pub is_paused: bool,
     /// Whether the queue belongs to another upstream, user or till ([`Client::adopt`]).
     pub is_quarantined: bool,
-    /// Why the queue on the disk could not be read or written the last time.
+    /// Why the queue on the disk could not be read or written the last time, or takes nothing more.
     pub store_error: Option<String>,
     /// How many advices are pending.
     pub pending: usize,
@@ -59,7 +59,7 @@ impl Client {
             suspension: core.control.suspension(),
             is_paused: core.control.is_paused(),
             is_quarantined: core.control.is_quarantined(),
-            store_error: core.control.store_error(),
+            store_error: core.store_error(),
             pending: core.schedule.len(),
             blocked_by: core.blocked_by(),
         }
@@ -125,6 +125,12 @@ impl Core {
             self.control.suspend(suspension);
         }
         Ok(())
+    }
+
+    /// What the worker met, or what a till would meet.
+    fn store_error(&self) -> Option<String> {
+        let met = self.control.store_error();
+        met.or_else(|| self.ledger.trouble().map(|error| error.to_string()))
     }
 
     fn blocked_by(&self) -> Option<AdviceId> {

@@ -30,7 +30,7 @@ mod seat;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use tokio::runtime::Handle;
@@ -74,6 +74,8 @@ struct Memory {
     recent: Mutex<Recent>,
     /// How many final transactions there are beyond those that are kept.
     excess: AtomicUsize,
+    /// Why nothing more is acknowledged until the queue is opened again.
+    failed: OnceLock<StoreError>,
     /// The money whose confirmation is pending, in minor units.
     owed: Mutex<Vec<(Currency, i64)>>,
 }
@@ -480,6 +482,12 @@ impl Ledger {
         let guard = self.shared();
         let shared = guard.as_ref().ok_or(LedgerError::Closed)?;
         Ok(shared.seat.reader())
+    }
+
+    /// Why no new request would be taken, or no decision either.
+    pub(crate) fn trouble(&self) -> Option<StoreError> {
+        let failed = self.memory().ok()?.failed.get().cloned();
+        failed.or_else(|| self.store().ok()?.check_room().err())
     }
 
     pub(crate) fn is_closed(&self) -> bool {

@@ -11,7 +11,9 @@ async fn a_confirmation_that_failed_is_bound_to_its_direction_until_the_next_ope
         let order = shop.approved().await;
         let id = order.request_id();
         shop.store.fail_after(0, Failure::Failed { applies });
+        assert!(shop.till.health().is_well());
         let handed_back = order.confirm().await.unwrap_err();
+        assert!(shop.till.health().store_error.is_some());
         assert!(
             matches!(handed_back.error, DecisionError::Store(_)),
             "{handed_back:?}"

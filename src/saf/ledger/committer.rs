@@ -351,6 +351,8 @@ impl Committer {
             tracing::error!(%error, "the queue could not be written");
             if !error.nothing_was_written() {
                 self.failed = Some(error.clone());
+                // Only the first failure counts.
+                let _ = self.memory.failed.set(error.clone());
             }
         }
         if committed.is_ok() {
