@@ -48,6 +48,15 @@ impl Closed {
         }
     }
 
+    /// Takes away all that says what was decided on `id`.
+    fn lose_the_decision_on(&self, id: RequestId) {
+        self.wound(id, |bytes, place| {
+            // The frame of the decision, beginning with what says whose it is.
+            let begin = place / SECTOR * SECTOR;
+            bytes[begin - SECTOR..begin + 2 * SECTOR].fill(0);
+        });
+    }
+
     /// Has `wound` change the segment that holds the newest record of `id`, given where that is.
     fn wound(&self, id: RequestId, wound: impl FnOnce(&mut Vec<u8>, usize)) {
         let text = id.to_string();
@@ -105,11 +114,7 @@ async fn the_request_whose_record_is_lost_is_named_and_all_others_are_delivered(
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn where_nobody_can_tell_whose_records_are_lost_nothing_is_decided_by_itself() {
     let closed = Closed::new().await;
-    closed.wound(closed.first, |bytes, place| {
-        // The frame of the decision, beginning with what says whose it is.
-        let begin = place / SECTOR * SECTOR;
-        bytes[begin - SECTOR..begin + 2 * SECTOR].fill(0);
-    });
+    closed.lose_the_decision_on(closed.first);
     let till = open(&closed.upstream, closed.queue.path()).await;
     let findings = &till.recovery().findings;
     assert!(findings.contains(&Finding::LostUnknown), "{findings:?}");
@@ -122,6 +127,47 @@ async fn where_nobody_can_tell_whose_records_are_lost_nothing_is_decided_by_itse
     // A person who has asked the upstream may repeat the decision.
     till.confirm(closed.first).await.unwrap();
     arrives(&closed, closed.first).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_loss_that_somebody_else_met_first_stays_known_until_the_queue_is_adopted() {
+    let closed = Closed::new().await;
+    closed.lose_the_decision_on(closed.first);
+    let another = || till(&closed.upstream.base_url(), closed.queue.path()).instance("another");
+    for _ in 0..2 {
+        let till = another().open().await.unwrap();
+        assert!(till.is_quarantined());
+        let findings = &till.recovery().findings;
+        assert!(findings.contains(&Finding::LostUnknown), "{findings:?}");
+        till.shutdown(PATIENCE).await;
+    }
+    let till = another().open().await.unwrap();
+    let report = till.adopt().await.unwrap();
+    assert_eq!(report.reversed, 0, "{report:?}");
+    let doubted = till.transaction(closed.first).unwrap().unwrap();
+    assert!(doubted.in_doubt && doubted.advice.is_none(), "{doubted:?}");
+    arrives(&closed, closed.second).await;
+    assert_nothing_was_heard_of(&closed, closed.first);
+    till.shutdown(PATIENCE).await;
+    let till = another().open().await.unwrap();
+    let findings = &till.recovery().findings;
+    assert!(!findings.contains(&Finding::LostUnknown), "{findings:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_queue_that_lost_whose_it_is_belongs_to_nobody_until_it_is_adopted() {
+    let closed = Closed::new().await;
+    let journal = closed.queue.path().join("journal");
+    let segments = fs::read_dir(&journal).unwrap();
+    let oldest = segments.map(|entry| entry.unwrap().path()).min().unwrap();
+    let mut bytes = fs::read(&oldest).unwrap();
+    bytes[..4 * SECTOR].fill(0);
+    fs::write(oldest, bytes).unwrap();
+    let till = open(&closed.upstream, closed.queue.path()).await;
+    assert!(till.is_quarantined(), "{:?}", till.recovery());
+    assert_nothing_was_heard_of(&closed, closed.first);
+    till.adopt().await.unwrap();
+    arrives(&closed, closed.second).await;
 }
 
 async fn arrives(closed: &Closed, id: RequestId) {

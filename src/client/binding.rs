@@ -53,14 +53,21 @@ fn address(base_url: &str) -> String {
 
 impl Core {
     /// Whether the queue belongs to this client. A new queue does from now on.
-    pub(super) async fn is_ours(&self) -> Result<bool, OpenError> {
+    pub(super) async fn is_ours(&self, report: &RecoveryReport) -> Result<bool, OpenError> {
         match self.ledger.note(Note::Binding) {
             Ok(Some(bound)) => Ok(bound == self.binding.0),
-            Ok(None) => self.bind().await.map(|()| true),
+            Ok(None) if self.is_new(report)? => self.bind().await.map(|()| true),
+            Ok(None) => Ok(false),
             // Nobody knows whose it is. A till that could not be opened for it would deliver nothing, ever.
             Err(LedgerError::Store(StoreError::Damaged { .. })) => Ok(false),
             Err(error) => Err(unreadable(error)),
         }
+    }
+
+    /// Whether nothing was ever in the queue. Whose it is may be among what was lost.
+    fn is_new(&self, report: &RecoveryReport) -> Result<bool, OpenError> {
+        let has_lost = report.has_unknown_losses() || report.count_lost() > 0;
+        Ok(!has_lost && self.ledger.is_empty().map_err(unreadable)?)
     }
 
     async fn bind(&self) -> Result<(), OpenError> {
@@ -90,13 +97,14 @@ impl Client {
         if !self.is_quarantined() {
             return Ok(core.report.clone());
         }
-        core.bind().await?;
         // Counted anew, by what is done now.
         let mut report = RecoveryReport {
             findings: core.report.findings.clone(),
             ..RecoveryReport::default()
         };
         core.recover(&mut report).await?;
+        // Last: what fails before leaves the queue as it was.
+        core.bind().await?;
         core.control.set_quarantined(false);
         core.expiry.note_approval();
         core.schedule.release();

@@ -432,7 +432,7 @@ impl Core {
         for finding in &report.findings {
             tracing::warn!(%finding, "the queue was not as it should be");
         }
-        if !self.is_ours().await? {
+        if !self.is_ours(&report).await? {
             tracing::error!("the queue belongs to somebody else, and is quarantined");
             report.quarantined = true;
             self.schedule.hold();

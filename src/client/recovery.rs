@@ -10,6 +10,7 @@
 
 use super::{Core, OpenError};
 use crate::model::{RequestId, ReversalReason};
+use crate::saf::ledger::Note;
 use crate::saf::{DamagedRecord, Event, Finding, LedgerError, List, State, Transaction};
 use crate::store::StoreError;
 
@@ -36,7 +37,7 @@ pub struct RecoveryReport {
 }
 
 impl RecoveryReport {
-    fn count_lost(&self) -> usize {
+    pub(super) fn count_lost(&self) -> usize {
         let is_lost = |finding: &&Finding| matches!(finding, Finding::Lost { .. });
         self.findings.iter().filter(is_lost).count()
     }
@@ -50,7 +51,7 @@ impl RecoveryReport {
             .count()
     }
 
-    fn has_unknown_losses(&self) -> bool {
+    pub(super) fn has_unknown_losses(&self) -> bool {
         self.findings.contains(&Finding::LostUnknown)
     }
 }
@@ -78,6 +79,11 @@ impl Core {
             }
         }
         report.pending = self.schedule.len();
+        if report.has_unknown_losses() && !report.quarantined {
+            // Everything that waits is in doubt by now, and durably so.
+            let drawn = self.ledger.keep_note(Note::Losses, None).await;
+            drawn.map_err(unreadable)?;
+        }
         Ok(())
     }
 

@@ -9,6 +9,7 @@
 //!  h <number> <request id>     nothing: nothing is left to do, by the order in which they ended
 //!  b                           whose queue it is (a digest in an envelope)
 //!  s                           why the delivery is suspended (JSON in an envelope)
+//!  d                           that nobody knows what is lost (nothing in an envelope)
 //! ```
 //!
 //! 1. **Decide once**: the committer alone judges events, against what it has just decided, too.
@@ -39,7 +40,7 @@ use tokio::task::JoinHandle;
 
 use super::{Conflict, Event, Schedule, Transaction};
 use crate::model::{AdviceId, Currency, RequestId};
-use crate::store::{Store, StoreError, open_record};
+use crate::store::{Store, StoreError, UNKNOWN_LOSSES, open_record};
 use committer::Committer;
 use recent::{Recent, Seen};
 pub(crate) use records::List;
@@ -162,6 +163,8 @@ pub(crate) enum Note {
     Binding,
     /// Why the delivery is suspended.
     Suspension,
+    /// That records are lost of which nobody knows whose they were; the store makes it.
+    Losses,
 }
 
 impl Note {
@@ -169,6 +172,7 @@ impl Note {
         match self {
             Note::Binding => b"b",
             Note::Suspension => b"s",
+            Note::Losses => UNKNOWN_LOSSES,
         }
     }
 }
@@ -425,6 +429,17 @@ impl Ledger {
     ) -> Result<Page, LedgerError> {
         self.read(move |store| page(store, list, after, limit))
             .await
+    }
+
+    /// Whether it knows of no request at all.
+    pub(crate) fn is_empty(&self) -> Result<bool, LedgerError> {
+        let store = self.store()?;
+        for list in List::ALL {
+            if !entries(&*store, list, None, 1)?.is_empty() {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// The request whose advice is `id`, if there is one.

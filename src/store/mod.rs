@@ -39,7 +39,7 @@ pub(crate) use journaled::{IndexFate, JournaledStore, Recovery, StoreOptions};
 pub(crate) use lock::{DirectoryLock, LockError};
 #[cfg(test)]
 pub(crate) use memory::MemoryStore;
-pub(crate) use record::{open_record, seal_record};
+pub(crate) use record::{UNKNOWN_LOSSES, open_record, seal_record};
 pub use vault::ReceiptKey;
 pub(crate) use vault::{ENTRY_LIMIT_BYTES, Kept, Vault};
 

@@ -17,6 +17,10 @@ pub(crate) const FORMAT: u8 = 1;
 /// What stands in the place of a record that damage took: without it, an older one would.
 pub(crate) const LOST: &[u8] = b"lost";
 
+/// The key under which a queue notes that records of which nobody knows the keys are lost, until every
+/// consequence of that is durable.
+pub(crate) const UNKNOWN_LOSSES: &[u8] = b"d";
+
 const HEADER_BYTES: usize = 5;
 
 /// Why an envelope cannot be opened.

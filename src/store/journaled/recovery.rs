@@ -13,7 +13,7 @@ use super::super::journal::{
     FoundValue, Journal, JournalSettings, Oddity, Position, Replayed, Sequences, Survey,
     SurveyError,
 };
-use super::super::record::LOST;
+use super::super::record::{LOST, UNKNOWN_LOSSES, seal_record};
 use super::super::sled::{
     FoundIndex, SledIndex, check_format, find_index, new_index, remove_others,
 };
@@ -125,7 +125,25 @@ pub(super) fn recover(settings: JournalSettings) -> Result<(Recovered, Recovery)
         }
     };
     recovered.mending.is_needed = !report.missing.is_empty();
+    keep_losses_known(&mut recovered, &mut report)?;
     Ok((recovered, report))
+}
+
+/// What is mended looks whole at the next open: that something is lost of which nobody knows whose it
+/// was is therefore noted before anything is mended, and stays noted until somebody has drawn the
+/// consequences.
+fn keep_losses_known(recovered: &mut Recovered, report: &mut Recovery) -> Result<(), StoreError> {
+    let noted = recovered.index.get(UNKNOWN_LOSSES)?;
+    let is_noted = noted.is_some_and(|noted| noted.state != KeyState::Gone);
+    if report.has_unknown_losses && !is_noted {
+        let note = Change::Put {
+            key: UNKNOWN_LOSSES.to_vec(),
+            value: seal_record(UNKNOWN_LOSSES, b""),
+        };
+        recovered.mending.changes.insert(0, note);
+    }
+    report.has_unknown_losses |= is_noted;
+    Ok(())
 }
 
 /// Refuses what a later version wrote, before anything is touched.
