@@ -154,13 +154,14 @@ fn files_of(queue: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
 async fn the_segments_of_another_till_are_reported_and_left_alone() {
     let merged = Merged::new().await;
     let till = merged.open().await.unwrap();
+    let found = till.recovery().findings.clone();
+    merged.assert_delivers(till).await;
     for name in &merged.foreign {
-        let is_told = till.recovery().findings.iter().any(|finding| {
+        let is_told = found.iter().any(|finding| {
             matches!(finding, Finding::File { name: of, what } if of == name && what.contains("another queue"))
         });
-        assert!(is_told, "{name}: {:?}", till.recovery());
+        assert!(is_told, "{name}: {found:?}");
     }
-    merged.assert_delivers(till).await;
     let till = merged.open().await.unwrap();
     let findings = &till.recovery().findings;
     assert_eq!(findings.len(), merged.foreign.len(), "{findings:?}");
