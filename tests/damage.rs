@@ -79,6 +79,8 @@ async fn trials_of(seeds: Vec<u64>, with_retired: bool) -> Tally {
     if with_retired {
         queues.extend(Pristine::pair(&upstream, true).await);
     }
+    // What of it gets among their files must not be heard of.
+    let [other, _] = Pristine::pair(&upstream, with_retired).await;
     let run = move || {
         for queue in &mut queues {
             check_undamaged(queue, &upstream);
@@ -86,7 +88,8 @@ async fn trials_of(seeds: Vec<u64>, with_retired: bool) -> Tally {
         let mut tally = Tally::default();
         for seed in seeds {
             let queue = &queues[(seed / WORKERS % queues.len() as u64) as usize];
-            tally.add(queue, seed, trial::run(queue, &upstream, seed));
+            let outcome = trial::run(queue, other.directory.path(), &upstream, seed);
+            tally.add(queue, seed, outcome);
         }
         tally
     };

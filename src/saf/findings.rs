@@ -107,6 +107,7 @@ fn file(oddity: &Oddity) -> Finding {
         Oddity::BadHeader(name) => (name, "has a damaged header"),
         Oddity::Short(name) => (name, "is shorter than it was made"),
         Oddity::Unreadable(name) => (name, "cannot be read whole"),
+        Oddity::Foreign(name) => (name, "is of another queue, and is left alone: move it away"),
     };
     Finding::File {
         name: name.clone(),

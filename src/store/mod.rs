@@ -234,6 +234,15 @@ pub enum StoreError {
         /// The newest format that this version knows.
         known: u32,
     },
+    /// The journal holds segments of several queues, as if the files of another till had been copied into
+    /// it, and nothing says which queue is this till's. Nothing is touched, and nothing sent.
+    #[error(
+        "the journal in {path} holds the segments of several queues: move those that are not this till's away"
+    )]
+    Mixed {
+        /// The directory of the segments.
+        path: PathBuf,
+    },
     /// A record fails its checksum or cannot be read.
     #[error("a record of the queue is damaged: {reason}")]
     Damaged {

@@ -101,6 +101,20 @@ pub(crate) fn find_index(directory: &Path, queue: u64) -> FoundIndex {
     )
 }
 
+/// The queue that the index in `directory` is of, if there is one that can say so.
+pub(crate) fn queue_of_index(directory: &Path) -> Option<u64> {
+    // Where the files of another till were copied to, their index may be among several.
+    if generations(&directory.join(INDEX_DIRECTORY)).len() != 1 {
+        return None;
+    }
+    let FoundIndex::Opened(index) = find_index(directory, 0) else {
+        return None;
+    };
+    let applied = index.applied().ok()??;
+    index.is_proven();
+    Some(applied.queue)
+}
+
 /// Makes an empty index of `queue` beside whatever is there.
 pub(crate) fn new_index(directory: &Path, queue: u64) -> Result<SledIndex, StoreError> {
     let home = directory.join(INDEX_DIRECTORY);

@@ -1,6 +1,7 @@
 //! One trial: a copy of a queue is hurt, opened, delivered and opened again; and what that comes to.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::fs;
 use std::io::{Read, Seek};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -9,7 +10,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::pristine::{Fate, Heard, Pristine, Upstream, copy_of};
+use crate::pristine::{Fate, Heard, Pristine, Upstream, all_files, copy_of};
 use crate::till::{PROXY, QUEUE, SAYS};
 use crate::wound::Wound;
 
@@ -69,12 +70,13 @@ pub struct Outcome {
     pub longest_open: Duration,
 }
 
-/// Runs the trial of `seed` on a copy of `pristine`.
-pub fn run(pristine: &Pristine, upstream: &Upstream, seed: u64) -> Outcome {
+/// Runs the trial of `seed` on a copy of `pristine`; `other` is another queue of this upstream.
+pub fn run(pristine: &Pristine, other: &Path, upstream: &Upstream, seed: u64) -> Outcome {
     let copy = copy_of(pristine.directory.path());
     let mut random = fastrand::Rng::with_seed(seed);
-    let wound = Wound::draw(copy.path(), &mut random);
+    let wound = Wound::draw(copy.path(), other, &mut random);
     wound.inflict(copy.path(), &mut random);
+    let before = promise_of(copy.path());
     let hurt = keep_hurt().then(|| copy_of(copy.path()));
     let mut first = open_and_deliver(copy.path(), upstream);
     let is_aborted = first.is_aborted;
@@ -88,15 +90,24 @@ pub fn run(pristine: &Pristine, upstream: &Upstream, seed: u64) -> Outcome {
     let heard = upstream.heard();
     let again = open_and_deliver(copy.path(), upstream);
     let resent = upstream.heard();
-    let verdict = Verdict::of(pristine, &first, &heard);
-    broken.extend(verdict.broken);
-    broken.extend(second_open(&first, &again, &resent));
+    let mut reported = 0;
+    if wound.is_undecidable() {
+        broken.extend([&first, &again].into_iter().filter_map(no_refusal));
+        broken.extend(sent_by_nobody(&[heard, resent].concat()));
+    } else {
+        let verdict = Verdict::of(pristine, &first, &heard);
+        reported = verdict.reported;
+        broken.extend(verdict.broken);
+        broken.extend(second_open(&first, &again, &resent));
+        broken.extend(not_set_aside(&wound, &first, reported));
+    }
+    broken.extend(touched(&wound, &before, &promise_of(copy.path())));
     if let (Some(hurt), false) = (hurt, broken.is_empty()) {
         broken.push(format!("the queue as it was is kept in {:?}", hurt.keep()));
     }
     Outcome {
         wound,
-        reported: verdict.reported,
+        reported,
         has_found: first
             .all("found")
             .chain(first.all("no-receipt"))
@@ -198,6 +209,51 @@ fn is_met(fate: Fate, heard: &[&Heard], is_listed: bool) -> bool {
         Fate::Undecided => is_listed,
         Fate::Final => heard.is_empty(),
     }
+}
+
+/// What is wrong with an open that has to be refused because the segments are of two queues.
+fn no_refusal(said: &Said) -> Option<String> {
+    let is_typed = |why: &str| why.starts_with("Store(Mixed");
+    let is_refused = said.is_over && said.all("not-opened").any(is_typed);
+    (!is_refused).then(|| format!("it is not refused: {said:?}"))
+}
+
+fn sent_by_nobody(sent: &[Heard]) -> Option<String> {
+    (!sent.is_empty()).then(|| format!("a queue that was refused sends {sent:?}"))
+}
+
+/// What is wrong where a segment of another queue should have been told of, and nothing else.
+fn not_set_aside(wound: &Wound, said: &Said, reported: usize) -> Option<String> {
+    let name = wound.foreign_segment()?;
+    let told = format!("the file {name} is of another queue");
+    let is_told = said.all("found").any(|found| found.starts_with(&told));
+    (!is_told || reported > 0).then(|| format!("another queue changes something: {said:?}"))
+}
+
+/// The files that should have been left alone, and were not.
+fn touched(wound: &Wound, before: &Files, after: &Files) -> Vec<String> {
+    let name = wound.foreign_segment();
+    let is_to_stay =
+        |path: &Path| wound.is_undecidable() || name.is_some_and(|name| path.ends_with(name));
+    let paths: BTreeSet<&PathBuf> = before.keys().chain(after.keys()).collect();
+    let touched = paths
+        .into_iter()
+        .filter(|path| is_to_stay(path) && before.get(*path) != after.get(*path));
+    touched
+        .map(|path| format!("{} is not left alone", path.display()))
+        .collect()
+}
+
+/// Files with what is in them.
+type Files = BTreeMap<PathBuf, Vec<u8>>;
+
+/// What of the queue in `directory` is not made anew at every open.
+fn promise_of(directory: &Path) -> Files {
+    let parts = ["journal", "audit", "vault"].map(|part| directory.join(part));
+    let files = all_files(directory).into_iter();
+    let kept = files.filter(|file| parts.iter().any(|part| file.starts_with(part)));
+    kept.map(|file| (file.clone(), fs::read(file).unwrap()))
+        .collect()
 }
 
 /// What a second open does differently from the first, though it should not.

@@ -48,11 +48,17 @@ enum Harm {
     },
     /// A directory that was not there.
     StrayDirectory,
+    /// A segment of another queue, or its beginning. Without the index nobody knows whose is whose.
+    Foreign {
+        from: PathBuf,
+        length: u64,
+        without_index: bool,
+    },
 }
 
 impl Wound {
-    /// Draws one for the queue in `directory`.
-    pub fn draw(directory: &Path, random: &mut fastrand::Rng) -> Wound {
+    /// Draws one for the queue in `directory`, if need be with a file of the queue in `other`.
+    pub fn draw(directory: &Path, other: &Path, random: &mut fastrand::Rng) -> Wound {
         let files = all_files(directory);
         let part = *random.choice(PARTS.iter()).unwrap();
         let in_part = |file: &&PathBuf| {
@@ -67,7 +73,7 @@ impl Wound {
             _ => random.choice(&files).unwrap().clone(),
         };
         let path = file.strip_prefix(directory).unwrap().to_owned();
-        match random.u32(0..20) {
+        match random.u32(0..22) {
             0..6 => Wound::bytes(&file, path, random, |offset, random| Harm::FlipBit {
                 offset: offset + random.u64(0..SECTOR),
                 bit: random.u8(0..8),
@@ -92,7 +98,8 @@ impl Wound {
                 path: PathBuf::from(part.trim_end_matches('.')),
                 harm: Harm::RemoveDirectory,
             },
-            _ => Wound::stray(directory, &files, random),
+            18..20 => Wound::stray(directory, &files, random),
+            _ => Wound::foreign(other, random),
         }
     }
 
@@ -162,6 +169,41 @@ impl Wound {
         }
     }
 
+    /// At least so much of a segment that its header says whose it is.
+    fn foreign(other: &Path, random: &mut fastrand::Rng) -> Wound {
+        let mut segments = all_files(&other.join("journal"));
+        segments.retain(|file| !is_blank(file));
+        let from = random.choice(segments).unwrap();
+        let whole = from.metadata().unwrap().len();
+        let length = match random.bool() {
+            true => whole,
+            false => random.u64(SECTOR..whole),
+        };
+        Wound {
+            path: Path::new("journal").join(from.file_name().unwrap()),
+            harm: Harm::Foreign {
+                from,
+                length,
+                without_index: random.bool(),
+            },
+        }
+    }
+
+    /// The name of the segment of another queue that it brings.
+    pub fn foreign_segment(&self) -> Option<&str> {
+        let is_foreign = matches!(self.harm, Harm::Foreign { .. });
+        let name = self.path.file_name()?.to_str();
+        name.filter(|_| is_foreign)
+    }
+
+    /// Whether nobody can tell which of two queues is the one that is opened.
+    pub fn is_undecidable(&self) -> bool {
+        let Harm::Foreign { without_index, .. } = self.harm else {
+            return false;
+        };
+        without_index
+    }
+
     /// Does it to the queue in `directory`.
     pub fn inflict(&self, directory: &Path, random: &mut fastrand::Rng) {
         let path = directory.join(&self.path);
@@ -198,6 +240,18 @@ impl Wound {
                 fs::write(&path, bytes).unwrap();
             }
             Harm::StrayDirectory => fs::create_dir_all(&path).unwrap(),
+            Harm::Foreign {
+                from,
+                length,
+                without_index,
+            } => {
+                let mut bytes = fs::read(from).unwrap();
+                bytes.truncate(*length as usize);
+                fs::write(&path, bytes).unwrap();
+                if *without_index {
+                    fs::remove_dir_all(directory.join("index")).unwrap();
+                }
+            }
         }
     }
 
@@ -209,6 +263,7 @@ impl Wound {
             Harm::Truncate { .. } => "truncation",
             Harm::RemoveFile | Harm::RemoveDirectory => "removal",
             Harm::Stray { .. } | Harm::StrayDirectory => "stray file",
+            Harm::Foreign { .. } => "segment of another queue",
         }
     }
 }

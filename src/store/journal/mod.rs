@@ -20,6 +20,7 @@
 
 mod frame;
 mod opening;
+mod owner;
 mod retirement;
 mod scan;
 mod segment;

@@ -30,7 +30,8 @@ pub(crate) struct JournalSettings {
 }
 
 impl JournalSettings {
-    fn journal(&self) -> PathBuf {
+    /// Where the segments lie.
+    pub(crate) fn journal(&self) -> PathBuf {
         self.directory.join(JOURNAL_DIRECTORY)
     }
 
@@ -43,13 +44,17 @@ impl JournalSettings {
         self.directory.join(AUDIT_DIRECTORY)
     }
 
-    /// Makes the directories where they are missing, and reads what is in them.
-    pub(crate) fn survey(&self) -> Result<Survey, SurveyError> {
+    /// Makes the directories where they are missing, and reads what is in them. The `index` is asked
+    /// for the queue that it is of where there are segments of several.
+    pub(crate) fn survey(
+        &self,
+        index: impl FnOnce() -> Option<u64>,
+    ) -> Result<Survey, SurveyError> {
         for directory in [self.journal(), self.audit()] {
             self.disk.create_directory(&directory)?;
             sync_upwards(&*self.disk, &directory)?;
         }
-        Survey::read(&*self.disk, &self.journal())
+        Survey::read(&*self.disk, &self.journal(), index)
     }
 
     /// Reads every durable change behind `after`, in order.
@@ -88,16 +93,10 @@ impl Journal {
             None => Vec::new(),
         };
         let segments = durable_segments(&*disk, &directory, survey)?;
-        let numbers = survey
-            .used
-            .iter()
-            .map(|used| used.name)
-            .chain(survey.blank.iter().copied());
-        let numbers = numbers.map(|name| name.number);
         let retired = disk.names(&audit)?;
         let retired = retired.iter().filter_map(|name| RetiredName::parse(name));
         let retired = retired.map(|name| name.segment.number);
-        let next_number = numbers.chain(retired).max().map_or(1, |number| number + 1);
+        let next_number = retired.max().unwrap_or(0).max(survey.last_number()) + 1;
         let epoch = uuid::Uuid::new_v4().as_u64_pair().0;
         let mut next_name = SegmentName {
             number: next_number,

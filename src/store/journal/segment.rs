@@ -71,6 +71,13 @@ impl std::fmt::Display for SegmentName {
     }
 }
 
+impl SegmentHeader {
+    /// Whether it is the one that the segment `name` was made with.
+    pub(crate) fn is_of(&self, name: SegmentName) -> bool {
+        (self.number, self.epoch) == (name.number, name.epoch)
+    }
+}
+
 /// Where a change stands in the journal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Position {

@@ -12,6 +12,7 @@
 //! 2. Bad bytes behind that are a *torn* end: whoever wrote them was never told "durable".
 //! 3. A frame that is found twice was written again after a failed sync, and is the same.
 //! 4. Whatever happens, nothing here changes the disk.
+//! 5. Nothing is read of a segment before it is known to be of this queue (`owner.rs`).
 
 use std::io;
 use std::path::Path;
@@ -19,6 +20,7 @@ use std::path::Path;
 use super::super::disk::{Disk, DiskFile};
 use super::super::record;
 use super::frame::{FORMAT, FoundValue, NoHeader, SECTOR, decode_segment_header, is_blank};
+use super::owner::{Owner, Owners};
 use super::scan::{Found, FoundFrame, scan};
 use super::segment::{Position, SEGMENT_BYTES, SegmentName};
 use super::sequences::Sequences;
@@ -40,6 +42,8 @@ pub(crate) enum SurveyError {
         found: u32,
         known: u32,
     },
+    /// There are segments of several queues, and nothing says which one is ours.
+    Mixed,
 }
 
 impl From<io::Error> for SurveyError {
@@ -55,12 +59,17 @@ pub(crate) struct Survey {
     pub(crate) used: Vec<UsedSegment>,
     /// Made, and never used.
     pub(crate) blank: Vec<SegmentName>,
+    /// Those of another queue, of which nothing was read.
+    pub(super) foreign: Vec<SegmentName>,
     /// Files that are none of ours, with what is strange about the ones that are.
     pub(crate) oddities: Vec<Oddity>,
     /// Whose journal this is, as the headers say; a new number where there is none.
     pub(crate) queue: u64,
     /// Whether a header said whose journal this is.
     pub(crate) is_queue_known: bool,
+    /// Whether something that counts could as well be another queue's: its header is damaged, and
+    /// nothing else says whose it is.
+    pub(crate) has_presumed: bool,
     /// The first sequence that counts.
     pub(crate) oldest: u64,
     /// The last sequence that is known to have been durable.
@@ -94,6 +103,8 @@ pub(crate) enum Oddity {
     Short(String),
     /// The device does not give all of it back.
     Unreadable(String),
+    /// It is a segment of another queue.
+    Foreign(String),
 }
 
 /// A change that a replay comes by.
@@ -112,8 +123,13 @@ struct Counted {
 }
 
 impl Survey {
-    /// Reads the journal in `directory`.
-    pub(crate) fn read(disk: &dyn Disk, directory: &Path) -> Result<Survey, SurveyError> {
+    /// Reads the journal in `directory`. The `index` is asked for the queue that it is of where there
+    /// are segments of several.
+    pub(crate) fn read(
+        disk: &dyn Disk,
+        directory: &Path,
+        index: impl FnOnce() -> Option<u64>,
+    ) -> Result<Survey, SurveyError> {
         let mut survey = Survey {
             oldest: 1,
             queue: uuid::Uuid::new_v4().as_u64_pair().0,
@@ -127,12 +143,23 @@ impl Survey {
             }
         }
         names.sort();
+        let owners = Owners::find(disk, directory, &names, index)?;
+        survey.queue = owners.ours.unwrap_or(survey.queue);
+        survey.is_queue_known = owners.ours.is_some();
         for name in names {
-            survey.add(disk, directory, name)?;
+            match owners.of(name) {
+                Owner::Foreign => survey.set_aside(name),
+                owner => survey.add(disk, directory, name, owner)?,
+            }
         }
         survey.whole.forget_below(survey.oldest);
         survey.proven = survey.proven.max(survey.whole.last());
         Ok(survey)
+    }
+
+    fn set_aside(&mut self, name: SegmentName) {
+        self.oddities.push(Oddity::Foreign(name.to_string()));
+        self.foreign.push(name);
     }
 
     fn add(
@@ -140,6 +167,7 @@ impl Survey {
         disk: &dyn Disk,
         directory: &Path,
         name: SegmentName,
+        owner: Owner,
     ) -> Result<(), SurveyError> {
         let (bytes, is_readable) = read_segment(disk, directory, name)?;
         if !is_readable {
@@ -149,8 +177,12 @@ impl Survey {
             self.blank.push(name);
             return Ok(());
         }
+        if owner == Owner::Unknown {
+            return Err(SurveyError::Mixed);
+        }
         let counted = self.count_frames(name, &bytes);
-        self.check_header(name, &bytes, counted.is_settled)?;
+        let is_sound = self.check_header(name, &bytes, counted.is_settled)?;
+        self.has_presumed |= !is_sound && owner == Owner::Presumed;
         match counted.newer_record {
             Some(found) => Err(SurveyError::NewerFormat {
                 part: "record",
@@ -200,12 +232,13 @@ impl Survey {
         }
     }
 
+    /// Whether the header is not damaged.
     fn check_header(
         &mut self,
         name: SegmentName,
         bytes: &[u8],
         is_settled: bool,
-    ) -> Result<(), SurveyError> {
+    ) -> Result<bool, SurveyError> {
         let header = match decode_segment_header(bytes) {
             Err(NoHeader::NewerFormat(found)) => {
                 return Err(SurveyError::NewerFormat {
@@ -215,20 +248,20 @@ impl Survey {
                     known: FORMAT,
                 });
             }
-            Ok(header) if (header.number, header.epoch) == (name.number, name.epoch) => header,
+            Ok(header) if header.is_of(name) => header,
             // The first write of a segment was torn, and of its sectors this one is missing.
-            Err(_) if !is_settled && bytes.get(..SECTOR).is_some_and(is_blank) => return Ok(()),
+            Err(_) if !is_settled && bytes.get(..SECTOR).is_some_and(is_blank) => {
+                return Ok(true);
+            }
             _ => {
                 self.oddities.push(Oddity::BadHeader(name.to_string()));
-                return Ok(());
+                return Ok(false);
             }
         };
-        self.queue = header.queue;
-        self.is_queue_known = true;
         if bytes.len() < header.length as usize {
             self.oddities.push(Oddity::Short(name.to_string()));
         }
-        Ok(())
+        Ok(true)
     }
 
     /// Whether the frame is as it was written.
@@ -243,6 +276,16 @@ impl Survey {
             self.running_seconds = self.running_seconds.max(header.running_seconds);
         }
         frame.is_whole()
+    }
+
+    /// The greatest number that any segment has, a foreign one included.
+    pub(super) fn last_number(&self) -> u64 {
+        let used = self.used.iter().map(|used| used.name);
+        let others = self.blank.iter().chain(&self.foreign).copied();
+        used.chain(others)
+            .map(|name| name.number)
+            .max()
+            .unwrap_or(0)
     }
 
     /// The segments that do not count any more, and were about to be moved away.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::*;
 use crate::store::simulated_disk::{Fault, SimulatedDisk};
 
+mod foreign;
 mod parts;
 
 const QUEUE: &str = "/queue";
@@ -20,7 +21,7 @@ fn journal(disk: &SimulatedDisk) -> Journal {
         segment_bytes: SEGMENT,
         uptime: Arc::new(|| Duration::ZERO),
     };
-    let mut survey = settings.survey().unwrap();
+    let mut survey = settings.survey(|| None).unwrap();
     Journal::open(settings, &mut survey).unwrap()
 }
 

@@ -15,7 +15,7 @@ use super::super::journal::{
 };
 use super::super::record::{LOST, UNKNOWN_LOSSES, seal_record};
 use super::super::sled::{
-    FoundIndex, SledIndex, check_format, find_index, new_index, remove_others,
+    FoundIndex, SledIndex, check_format, find_index, new_index, queue_of_index, remove_others,
 };
 use super::super::vault::FileVault;
 use super::super::{Change, StoreError};
@@ -74,16 +74,17 @@ pub(super) struct Mending {
 }
 
 pub(super) fn recover(settings: JournalSettings) -> Result<(Recovered, Recovery), StoreError> {
-    let mut survey = settings
-        .survey()
-        .map_err(|error| survey_error(&settings, error))?;
     check_formats(&settings)?;
+    let mut survey = settings
+        .survey(|| queue_of_index(&settings.directory))
+        .map_err(|error| survey_error(&settings, error))?;
     let mut report = Recovery {
         is_torn: survey.is_torn,
         oddities: survey.oddities.clone(),
         ..Recovery::default()
     };
-    let found = Witness::ask(find_index(&settings.directory, survey.queue), &mut survey);
+    let found = Witness::ask(find_index(&settings.directory, survey.queue), &mut survey)
+        .map_err(|error| survey_error(&settings, error))?;
     report.missing = survey.missing();
     let journal = Journal::open(settings.clone(), &mut survey)?;
     let mut recovered = match (found, report.missing.is_empty()) {
@@ -171,6 +172,9 @@ fn survey_error(settings: &JournalSettings, error: SurveyError) -> StoreError {
             found,
             known,
         },
+        SurveyError::Mixed => StoreError::Mixed {
+            path: settings.journal(),
+        },
     }
 }
 
@@ -183,11 +187,11 @@ enum Witness {
 
 impl Witness {
     /// Lets the index testify up to where the queue was durable.
-    fn ask(found: FoundIndex, survey: &mut Survey) -> Witness {
+    fn ask(found: FoundIndex, survey: &mut Survey) -> Result<Witness, SurveyError> {
         let mut index = match found {
-            FoundIndex::Absent => return Witness::None(IndexFate::Made),
+            FoundIndex::Absent => return Ok(Witness::None(IndexFate::Made)),
             FoundIndex::Unusable(reason) => {
-                return Witness::None(IndexFate::Rebuilt(reason));
+                return Ok(Witness::None(IndexFate::Rebuilt(reason)));
             }
             FoundIndex::Opened(index) => index,
         };
@@ -198,13 +202,19 @@ impl Witness {
                 survey.is_queue_known = true;
                 survey.add_witness(applied.sequence);
                 index.belongs_to(applied.queue);
-                return Witness::Usable(index);
+                return Ok(Witness::Usable(index));
+            }
+            // What lost its header may be all that is left of the queue that the index is of.
+            Ok(Some(_)) if survey.has_presumed => {
+                // So that it says the same at the next open.
+                index.is_proven();
+                return Err(SurveyError::Mixed);
             }
             Ok(Some(_)) => "it belongs to another queue".to_owned(),
             Ok(None) => "it does not say up to where it goes".to_owned(),
             Err(error) => error.to_string(),
         };
-        Witness::None(IndexFate::Rebuilt(doubt))
+        Ok(Witness::None(IndexFate::Rebuilt(doubt)))
     }
 }
 

@@ -11,24 +11,24 @@ use super::segment::SegmentName;
 use super::*;
 use crate::store::simulated_disk::{Fault, SimulatedDisk};
 
-const ROOT: &str = "/queue";
+pub(super) const ROOT: &str = "/queue";
 const LENGTH: u32 = 8 * 1024;
 
 /// A journal on a disk of its own, with a clock.
-struct Fixture {
-    disk: SimulatedDisk,
+pub(super) struct Fixture {
+    pub(super) disk: SimulatedDisk,
     seconds: Arc<AtomicU64>,
 }
 
 impl Fixture {
-    fn new() -> Fixture {
+    pub(super) fn new() -> Fixture {
         Fixture {
             disk: SimulatedDisk::new(Path::new(ROOT), 1),
             seconds: Arc::default(),
         }
     }
 
-    fn settings(&self) -> JournalSettings {
+    pub(super) fn settings(&self) -> JournalSettings {
         let seconds = Arc::clone(&self.seconds);
         JournalSettings {
             disk: Arc::new(self.disk.clone()),
@@ -39,31 +39,31 @@ impl Fixture {
     }
 
     fn survey(&self) -> Survey {
-        self.settings().survey().unwrap()
+        self.settings().survey(|| None).unwrap()
     }
 
-    fn open(&self) -> Journal {
+    pub(super) fn open(&self) -> Journal {
         Journal::open(self.settings(), &mut self.survey()).unwrap()
     }
 
     /// What a replay comes by, as sequences with their keys.
-    fn replayed(&self, survey: &Survey) -> Vec<(u64, Vec<u8>)> {
+    pub(super) fn replayed(&self, survey: &Survey) -> Vec<(u64, Vec<u8>)> {
         let mut found = Vec::new();
         let visit = |one: Replayed<'_>| found.push((one.position.sequence, one.key.to_vec()));
         self.settings().replay(survey, 0, visit).unwrap();
         found
     }
 
-    fn names(&self, directory: &str) -> Vec<String> {
+    pub(super) fn names(&self, directory: &str) -> Vec<String> {
         self.disk.names(&Path::new(ROOT).join(directory)).unwrap()
     }
 
-    fn file(&self, name: &str) -> Box<dyn crate::store::disk::DiskFile> {
+    pub(super) fn file(&self, name: &str) -> Box<dyn crate::store::disk::DiskFile> {
         let path = Path::new(ROOT).join("journal").join(name);
         self.disk.open(&path).unwrap()
     }
 
-    fn flip(&self, name: &str, offset: u64) {
+    pub(super) fn flip(&self, name: &str, offset: u64) {
         let file = self.file(name);
         let mut byte = [0];
         file.read_at(&mut byte, offset).unwrap();
@@ -71,7 +71,7 @@ impl Fixture {
     }
 }
 
-fn put(key: &str, length: usize) -> Change {
+pub(super) fn put(key: &str, length: usize) -> Change {
     Change::Put {
         key: key.into(),
         value: vec![1; length],
@@ -79,7 +79,7 @@ fn put(key: &str, length: usize) -> Change {
 }
 
 /// Three frames of a sector each behind the header and the one that opens it; where they begin.
-fn three_frames(fixture: &Fixture) -> (String, [u64; 3]) {
+pub(super) fn three_frames(fixture: &Fixture) -> (String, [u64; 3]) {
     let journal = fixture.open();
     let keys = ["a", "b", "c"];
     let begins = keys.map(|key| u64::from(journal.append(&[put(key, 10)]).unwrap()[0].frame));
