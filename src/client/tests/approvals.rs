@@ -37,6 +37,8 @@ async fn an_approval_that_found_no_room_is_reversed_once_there_is_some() {
     shop.till.create_order(request).await.unwrap_err();
     shop.refused(3).await;
     assert_eq!(shop.standing(id), Standing::UnderWay);
+    let kept = shop.store.entries.vault().all();
+    assert!(kept.is_empty(), "a receipt that nobody refers to: {kept:?}");
     shop.store.recover();
     shop.becomes(id, Standing::Reversed).await;
     shop.drained().await;

@@ -70,6 +70,8 @@ struct Group {
     changed: HashMap<RequestId, Arc<Transaction>>,
     /// The receipts that nobody needs once the batch is durable.
     erased: Vec<(RequestId, Kept)>,
+    /// The receipts that nobody needs if it is not.
+    kept: Vec<(RequestId, Kept)>,
     decided: Vec<Decided>,
     /// What the batch puts on the list of pending advices, and what it takes off.
     pending: Vec<(u64, RequestId)>,
@@ -209,10 +211,11 @@ impl Committer {
     }
 
     fn judge_or_undo(&mut self, work: Work, seen: Option<Seen>, group: &mut Group) -> Judged {
-        let before = (self.next, self.history);
+        let (before, kept_before) = ((self.next, self.history), group.kept.len());
         let judged = self.judge(work, seen, group);
         if judged.is_err() {
             (self.next, self.history) = before;
+            self.erase(&group.kept.split_off(kept_before));
         }
         judged
     }
@@ -280,7 +283,10 @@ impl Committer {
         group: &mut Group,
     ) -> Result<Arc<Transaction>, StoreError> {
         let id = transaction.request_id;
+        let kept_before = transaction.receipt_at;
         keep_receipt(&*self.store, &mut transaction)?;
+        let kept = transaction.receipt_at.filter(|at| kept_before != Some(*at));
+        group.kept.extend(kept.map(|at| (id, at)));
         if before.is_none_or(|before| is_another_state(before, &transaction)) {
             let running = self.store.running_time().as_millis();
             transaction.stands_since = u64::try_from(running).ok();
@@ -342,6 +348,12 @@ impl Committer {
         }
     }
 
+    fn erase(&self, receipts: &[(RequestId, Kept)]) {
+        for (id, at) in receipts {
+            self.store.vault().erase(*id.as_uuid().as_bytes(), *at);
+        }
+    }
+
     fn commit(&mut self, group: Group) {
         let committed = match group.batch.is_empty() {
             true => Ok(()),
@@ -349,7 +361,9 @@ impl Committer {
         };
         if let Err(error) = &committed {
             tracing::error!(%error, "the queue could not be written");
-            if !error.nothing_was_written() {
+            if error.nothing_was_written() {
+                self.erase(&group.kept);
+            } else {
                 self.failed = Some(error.clone());
                 // Only the first failure counts.
                 let _ = self.memory.failed.set(error.clone());
@@ -357,9 +371,7 @@ impl Committer {
         }
         if committed.is_ok() {
             self.remember(&group);
-            for (id, at) in &group.erased {
-                self.store.vault().erase(*id.as_uuid().as_bytes(), *at);
-            }
+            self.erase(&group.erased);
             for transaction in group.changed.values() {
                 self.contested.follow(transaction);
             }
