@@ -2,7 +2,7 @@
 //! this till's is lost.
 //!
 //! Seen failing: where the other queue was ahead, all of this one's segments were moved to the audit
-//! trail, and the other till's confirmations were sent in the place of its own.
+//! trail, its confirmation was never sent, and the other till's were.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
@@ -43,9 +43,11 @@ impl Merged {
         carry_forward(&upstream, other.path()).await;
         upstream.clear_faults();
         let mut foreign = Vec::new();
-        for path in used_segments(other.path()) {
-            let name = path.file_name().unwrap().to_str().unwrap().to_owned();
-            fs::copy(&path, queue.path().join("journal").join(&name)).unwrap();
+        // The blank ones, too: their names are those of an open of the other till.
+        for file in fs::read_dir(other.path().join("journal")).unwrap() {
+            let file = file.unwrap();
+            let name = file.file_name().to_str().unwrap().to_owned();
+            fs::copy(file.path(), queue.path().join("journal").join(&name)).unwrap();
             foreign.push(name);
         }
         Merged {
@@ -120,14 +122,17 @@ async fn sell(upstream: &Simulator, queue: &Path, count: usize) -> RequestId {
     last.unwrap()
 }
 
-/// Damages the first frame, so that the next open copies all that counts to a segment of its own.
+/// Damages a frame, so that the next open copies all that counts to a segment of its own: from then on
+/// nothing counts that has as small a number as the other queue's.
 async fn carry_forward(upstream: &Simulator, queue: &Path) {
     let first = used_segments(queue).remove(0);
     let mut bytes = fs::read(&first).unwrap();
-    bytes[SECTOR + 60] ^= 1;
+    // The first one holds nothing.
+    bytes[2 * SECTOR + 60] ^= 1;
     fs::write(&first, bytes).unwrap();
     let till = open(upstream, queue).await.unwrap();
     till.shutdown(Duration::ZERO).await;
+    assert!(!first.exists(), "it still counts");
 }
 
 /// Those that are not blank, in order.

@@ -9,8 +9,9 @@
 //! 1. The frames of a foreign segment say what counts and what was durable in another queue: not one of
 //!    them is read. Its file is neither moved nor renamed nor removed.
 //! 2. Nothing is guessed: the queue of a wrong guess would be retired, and another till's advices sent.
-//! 3. A segment without a header belongs to the queue of its epoch, which every open draws anew. Where
-//!    that is not known it is ours, as long as there is no other queue that it could be of.
+//! 3. A segment without a header, a blank one among them, belongs to the queue of its epoch, which every
+//!    open draws anew. Where that is not known it is ours, as long as there is no other queue that it
+//!    could be of, or there is nothing in it.
 
 use std::collections::BTreeSet;
 use std::path::Path;
