@@ -86,7 +86,8 @@ pub(crate) trait Vault: Send + Sync {
     /// Puts `bytes` away for `owner`. They are durable with the next commit.
     fn keep(&self, owner: Owner, bytes: &[u8]) -> Result<Kept, StoreError>;
 
-    /// What `owner` put away; `None` where it is not there, is damaged, or is sealed with another key.
+    /// What `owner` put away; `None` where it is not there, cannot be read, is damaged, or is sealed with
+    /// another key.
     fn kept(&self, owner: Owner, kept: Kept) -> Result<Option<Zeroizing<Vec<u8>>>, StoreError>;
 
     /// Overwrites what `owner` put away.
@@ -133,8 +134,9 @@ impl FileVault {
             path,
             key,
         };
-        let taken = vault.find_entries();
-        vault.room().taken = taken.map_err(|error| refused(&vault.path, "read", &error))?;
+        vault
+            .take_stock()
+            .map_err(|error| refused(&vault.path, "read", &error))?;
         Ok(vault)
     }
 
@@ -181,21 +183,26 @@ impl FileVault {
         }
     }
 
-    fn find_entries(&self) -> io::Result<BTreeMap<u32, u32>> {
+    /// Finds what is taken, and wipes what is left of damaged entries.
+    fn take_stock(&self) -> io::Result<()> {
         let inventory = Inventory::of(&*self.file)?;
+        let mut room = self.room();
         for sector in inventory.rest {
-            self.clear(sector)?;
+            room.is_dirty |= self.clear(sector)?;
         }
-        Ok(inventory.taken)
+        room.taken = inventory.taken;
+        Ok(())
     }
 
-    fn clear(&self, sector: u32) -> io::Result<()> {
+    /// Says whether there was something to wipe.
+    fn clear(&self, sector: u32) -> io::Result<bool> {
         let mut bytes = [0; SECTOR];
-        self.file.read_at(&mut bytes, offset(sector))?;
-        match bytes.iter().all(|byte| *byte == 0) {
-            true => Ok(()),
-            false => self.file.write_at(&[0; SECTOR], offset(sector)),
+        let read = self.file.read_at(&mut bytes, offset(sector));
+        if read.is_ok() && bytes.iter().all(|byte| *byte == 0) {
+            return Ok(false);
         }
+        self.file.write_at(&[0; SECTOR], offset(sector))?;
+        Ok(true)
     }
 
     fn entry(&self, owner: Owner, bytes: &[u8]) -> Result<Zeroizing<Vec<u8>>, StoreError> {
@@ -262,8 +269,10 @@ impl Vault for FileVault {
     }
 
     fn kept(&self, owner: Owner, kept: Kept) -> Result<Option<Zeroizing<Vec<u8>>>, StoreError> {
-        let read = self.read(owner, kept);
-        let read = read.map_err(|error| refused(&self.path, "read", &error))?;
+        let read = self.read(owner, kept).unwrap_or_else(|error| {
+            tracing::error!(%error, "a receipt cannot be read");
+            None
+        });
         Ok(match (read, &self.key) {
             (Some((false, bytes)), _) => Some(bytes),
             (Some((true, sealed)), Some(key)) => unseal(key, owner, &sealed),
@@ -323,14 +332,21 @@ impl Inventory {
         let mut sector = 0;
         while sector < sectors {
             // A length that nothing vouches for may reach into other entries.
-            sector += match read_entry(file, sector)? {
-                Some((head, bytes)) => {
+            sector += match read_entry(file, sector) {
+                // A receipt that the device does not give back must not hold up an advice. Nothing is
+                // put in its place.
+                Err(error) => {
+                    tracing::error!(sector, %error, "a part of the vault cannot be read");
+                    inventory.taken.insert(sector, 1);
+                    1
+                }
+                Ok(Some((head, bytes))) => {
                     let count = sectors_for(bytes.len()).min(sectors - sector);
                     inventory.format = inventory.format.max(u32::from(head[29]) + 1);
                     inventory.taken.insert(sector, count);
                     count
                 }
-                None => {
+                Ok(None) => {
                     inventory.rest.push(sector);
                     1
                 }

@@ -111,3 +111,92 @@ fn a_damaged_length_takes_no_neighbour_along() {
     vault.erase([1; 16], hurt);
     assert_eq!(*vault.kept([2; 16], neighbour).unwrap().unwrap(), SECRET);
 }
+
+/// A file system whose device does not give one sector of a file back.
+struct BadSector(u32);
+
+struct BadFile {
+    file: Box<dyn DiskFile>,
+    bad: u64,
+}
+
+impl Disk for BadSector {
+    fn create_directory(&self, directory: &Path) -> io::Result<()> {
+        FileSystem.create_directory(directory)
+    }
+
+    fn names(&self, directory: &Path) -> io::Result<Vec<String>> {
+        FileSystem.names(directory)
+    }
+
+    fn create(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
+        FileSystem.create(path)
+    }
+
+    fn open(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
+        Ok(Box::new(BadFile {
+            file: FileSystem.open(path)?,
+            bad: offset(self.0),
+        }))
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        FileSystem.rename(from, to)
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        FileSystem.remove(path)
+    }
+
+    fn sync_directory(&self, directory: &Path) -> io::Result<()> {
+        FileSystem.sync_directory(directory)
+    }
+}
+
+impl DiskFile for BadFile {
+    fn length(&self) -> io::Result<u64> {
+        self.file.length()
+    }
+
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+        let is_hit = offset < self.bad + SECTOR as u64 && self.bad < offset + buffer.len() as u64;
+        match is_hit {
+            true => Err(io::Error::other("medium error")),
+            false => self.file.read_at(buffer, offset),
+        }
+    }
+
+    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        self.file.write_at(bytes, offset)
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        self.file.sync()
+    }
+
+    fn truncate(&self, length: u64) -> io::Result<()> {
+        self.file.truncate(length)
+    }
+}
+
+#[test]
+fn a_sector_that_cannot_be_read_takes_its_receipt_along_and_no_other() {
+    let directory = tempfile::tempdir().unwrap();
+    let healthy = vault(directory.path(), None);
+    let kept = [1, 2, 3].map(|owner| healthy.keep([owner; 16], SECRET).unwrap());
+    drop(healthy);
+    FileVault::check_format(&BadSector(1), directory.path()).unwrap();
+    let opened = FileVault::open(&BadSector(1), directory.path(), None).unwrap();
+    let there = |owner: u8| {
+        let found = opened.kept([owner; 16], kept[usize::from(owner) - 1]);
+        found.unwrap().is_some()
+    };
+    assert_eq!([1, 2, 3].map(there), [true, false, true]);
+    let another = opened.keep([4; 16], SECRET).unwrap();
+    assert_eq!(
+        another.number(),
+        3,
+        "nothing is put where it cannot be read"
+    );
+    opened.sync().unwrap();
+}
