@@ -494,6 +494,9 @@ fn open_ledger(
     let lock = DirectoryLock::take(&queue_dir)?;
     let (store, recovery) = JournaledStore::open(lock, uptime(), options)?;
     let store: Arc<dyn Store> = Arc::new(store);
+    if !recovery.missing.is_empty() || recovery.has_unknown_losses {
+        Ledger::mend(&*store)?;
+    }
     let ledger = Ledger::start(store, schedule)?;
     if has_sums {
         ledger.sum_up().map_err(unreadable)?;

@@ -45,7 +45,7 @@ use committer::Committer;
 use recent::{Recent, Seen};
 pub(crate) use records::List;
 pub(super) use records::request_of;
-use records::{PAGE, entries, load, owed, page, request_of_advice};
+use records::{PAGE, entries, load, owed, page, relist, request_of_advice};
 #[cfg(test)]
 pub(crate) use seat::simulated::DiskPause;
 use seat::{Reader, Seat};
@@ -236,6 +236,19 @@ impl Ledger {
                 memory,
             })),
         })
+    }
+
+    /// Mends what damage may have left of a queue, before anybody works on it: a decision that no list
+    /// names would never be sent.
+    pub(crate) fn mend(store: &dyn Store) -> Result<(), StoreError> {
+        let relisted = relist(store)?;
+        if relisted > 0 {
+            tracing::warn!(
+                relisted,
+                "requests that no list named are on their lists again"
+            );
+        }
+        Ok(())
     }
 
     /// Journals a new transaction, and returns it with its place in the order.

@@ -5,7 +5,7 @@ use zeroize::Zeroizing;
 use super::super::{Receipt, Transaction};
 use super::{DamagedRecord, Page};
 use crate::model::{AdviceId, Currency, Operation, RequestId};
-use crate::store::{Kept, Store, StoreError, open_record};
+use crate::store::{Batch, Kept, Store, StoreError, open_record};
 
 /// How many entries of a list are read at a time.
 pub(super) const PAGE: usize = 256;
@@ -71,6 +71,38 @@ pub(super) fn open_list_key(transaction: &Transaction) -> Option<Vec<u8>> {
         List::Ended => return None,
     };
     Some(list.key(number, transaction.request_id))
+}
+
+/// Puts those transactions back on their lists whose entries damage took. Says how many.
+///
+/// A decision and its entry are changes of one frame, and damage may leave the one without the other.
+pub(super) fn relist(store: &dyn Store) -> Result<usize, StoreError> {
+    let (mut relisted, mut behind) = (0, None);
+    loop {
+        let page = store.page(TRANSACTION, behind.as_deref(), PAGE)?;
+        let mut batch = Batch::default();
+        for id in page.iter().filter_map(|(key, _)| request_of(key)) {
+            let transaction = match load(store, id) {
+                Ok(Some(transaction)) => transaction,
+                Ok(None) | Err(StoreError::Damaged { .. }) => continue,
+                Err(error) => return Err(error),
+            };
+            let Some(entry) = open_list_key(&transaction) else {
+                continue;
+            };
+            if store.read(&entry)?.is_none() {
+                batch.put(entry, list_value(&transaction));
+                relisted += 1;
+            }
+        }
+        if !batch.is_empty() {
+            store.commit(&batch)?;
+        }
+        match page.into_iter().next_back() {
+            Some((last, _)) => behind = Some(last),
+            None => return Ok(relisted),
+        }
+    }
 }
 
 /// Erases the receipts of transactions that are final, or were never approved: the power went before

@@ -65,6 +65,31 @@ async fn one_transaction_under_the_key_of_another_is_damage() {
     assert!(is_damage(&books.ledger.transaction(one)));
 }
 
+#[tokio::test]
+async fn a_decision_whose_entry_on_a_list_is_lost_is_put_there_again() {
+    let books = Books::new();
+    let (confirmed, undecided) = (books.confirmed().await, books.approved().await);
+    books.ledger.close();
+    let listed = |list: List| books.store.entries.page(list.prefix(), None, 10).unwrap();
+    for list in [List::Pending, List::Undecided] {
+        let mut batch = Batch::default();
+        for (key, _) in listed(list) {
+            batch.delete(key);
+        }
+        books.store.entries.commit(&batch).unwrap();
+    }
+    Ledger::mend(&*books.store).unwrap();
+    let books = Books::on(books.store);
+    assert_eq!(books.schedule.len(), 1);
+    let on = |list| books.ledger.page(list, None, 10).unwrap().transactions;
+    assert_eq!(on(List::Pending)[0].request_id, confirmed);
+    assert_eq!(on(List::Undecided)[0].request_id, undecided);
+    // What is on its list is left alone.
+    let before = books.store.entries.page(b"", None, 100).unwrap();
+    Ledger::mend(&*books.store).unwrap();
+    assert_eq!(books.store.entries.page(b"", None, 100).unwrap(), before);
+}
+
 #[test]
 fn a_list_key_that_names_no_request_is_damage_at_open() {
     for list in List::ALL {
