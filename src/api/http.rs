@@ -53,6 +53,8 @@ pub(crate) struct HttpTransport {
     base: String,
     credentials: CurrentCredentials,
     body_limit_bytes: usize,
+    /// How long a message may wait for its connection.
+    connect_timeout: Duration,
     /// Places for those who wait for late answers.
     listeners: Arc<Semaphore>,
     now: Now,
@@ -69,6 +71,7 @@ impl HttpTransport {
             base: url.as_str().trim_end_matches('/').to_owned(),
             credentials: CurrentCredentials::new(settings.credentials),
             body_limit_bytes: settings.body_limit_bytes,
+            connect_timeout: settings.connect_timeout,
             listeners: Arc::new(Semaphore::new(LISTENERS)),
             now,
         })
@@ -102,7 +105,9 @@ impl HttpTransport {
             .timeout(call.timeout.saturating_add(listening));
         let mut response = Box::pin(response.send());
         let Ok(in_time) = timeout(call.timeout, &mut response).await else {
-            if let Some(request_id) = call.request_id {
+            // What may still wait for its connection is dropped, and never sent: its reversal is on its way.
+            let has_left = call.timeout > self.connect_timeout;
+            if let Some(request_id) = call.request_id.filter(|_| has_left) {
                 self.listen(request_id, asked_at, response);
             }
             return Err(NoAnswer::timed_out());
@@ -461,7 +466,8 @@ mod tests {
 
     fn transport(server: &TcpListener) -> HttpTransport {
         let base_url = format!("http://{}/v2", server.local_addr().unwrap());
-        let settings = HttpSettings::new(base_url, Credentials::new("user", "password"));
+        let mut settings = HttpSettings::new(base_url, Credentials::new("user", "password"));
+        settings.connect_timeout = TIMEOUT / 2;
         HttpTransport::new(settings, Box::new(Timestamp::unix_epoch)).unwrap()
     }
 
@@ -484,6 +490,17 @@ mod tests {
         tokio::time::sleep(LISTENING - Duration::from_secs(1)).await;
         assert_eq!(transport.listeners.available_permits(), LISTENERS - 1);
         tokio::time::sleep(Duration::from_secs(2)).await;
+        assert_eq!(transport.listeners.available_permits(), LISTENERS);
+    }
+
+    #[tokio::test]
+    async fn what_may_still_wait_for_its_connection_is_given_up_with_the_timeout() {
+        let server = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let transport = transport(&server);
+        let (operation, id) = (Operation::CreateOrder, RequestId::random());
+        let short = Duration::from_millis(20);
+        let call = Call::financial(operation, Bytes::from_static(b"{}"), short, id);
+        transport.exchange(call).await.unwrap_err();
         assert_eq!(transport.listeners.available_permits(), LISTENERS);
     }
 
