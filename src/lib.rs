@@ -20,9 +20,9 @@ pub use client::{
 };
 pub use model::{AdviceId, Operation, RequestId};
 pub use saf::{
-    AdviceRecord, AdviceState, Attempt, AttemptOutcome, Conflict, DamagedRecord, Finding,
-    LinkState, Receipt, RetryPolicy, RetryPolicyError, Severity, Standing, Suspension,
-    TillReference, TransactionRecord,
+    AdviceRecord, AdviceState, Attempt, AttemptOutcome, Conflict, Correction, DamagedRecord,
+    Finding, Intervention, InterventionError, LinkState, Measure, Receipt, RetryPolicy,
+    RetryPolicyError, Severity, Standing, Suspension, TillReference, TransactionRecord,
 };
 pub use store::{ReceiptKey, StoreError};
 

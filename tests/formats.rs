@@ -3,8 +3,9 @@
 //!
 //! `tests/formats/v1/` is a queue as this format's first release left it when it was killed: advices that
 //! wait, undecided approvals, settled requests, and receipts. The zeros at the end of its files are cut
-//! off, and the index is left out. It is never written again: for a new format,
-//! `cargo test --test formats -- --ignored write_the_fixture` makes a directory beside it.
+//! off, and the index is left out. `tests/formats/v1-operated/` is one with its index, in which money was paid
+//! out and refunded, and advices were refused, requeued and abandoned. Neither is ever written again: for a new
+//! format, `cargo test --test formats -- --ignored write_the` makes directories beside them.
 
 #![allow(
     clippy::unwrap_used,
@@ -17,6 +18,8 @@
 mod fixture;
 #[path = "formats/later.rs"]
 mod later;
+#[path = "formats/operated.rs"]
+mod operated;
 mod support;
 
 use std::collections::BTreeMap;
@@ -95,6 +98,31 @@ async fn a_queue_of_format_1_gives_everything_back() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_an_operator_did_in_format_1_is_told_and_its_index_is_believed() {
+    let upstream = Simulator::start().await.unwrap();
+    let queue = fixture::unpacked(operated::NAME);
+    let index = indexes(queue.path());
+    let till = operated::open(queue.path(), &upstream).await;
+    let recovery = till.recovery();
+    assert!(
+        !recovery.quarantined && recovery.findings.is_empty(),
+        "{recovery:?}"
+    );
+    for (id, kept) in operated::kept() {
+        let found = operated::Record::of(&till, id.parse().unwrap());
+        assert_eq!(found, kept, "{id}");
+    }
+    till.shutdown(PATIENCE).await;
+    assert_eq!(indexes(queue.path()), index, "it was made anew");
+}
+
+/// The generations of the index.
+fn indexes(queue: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(queue.join("index")).unwrap();
+    entries.map(|entry| entry.unwrap().path()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whatever_part_of_a_queue_a_later_release_wrote_it_is_named_and_left_as_it_is() {
     let upstream = Simulator::start().await.unwrap();
     for part in later::PARTS {
@@ -150,4 +178,11 @@ fn contents_of(queue: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
 #[ignore = "writes into the source tree"]
 async fn write_the_fixture() {
     fixture::write().await;
+}
+
+/// The same of the one with an operator.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "writes into the source tree"]
+async fn write_the_operated_fixture() {
+    operated::write().await;
 }

@@ -4,6 +4,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
+#[path = "support/lane.rs"]
+mod lane;
 mod support;
 
 use std::collections::{HashMap, HashSet};
@@ -12,9 +14,10 @@ use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
+use lane::{Event, Lane};
 use money_transfer_retailer::model::ReversalReason;
-use money_transfer_retailer::simulator::{Book, Fault, Rule, Simulator};
-use money_transfer_retailer::{Client, OpenError, OrderOutcome};
+use money_transfer_retailer::simulator::{Book, Fault, Operation, Rule, Simulator};
+use money_transfer_retailer::{Client, OpenError};
 use support::{PATIENCE, order, till};
 
 const URL: &str = "TILL_URL";
@@ -116,21 +119,47 @@ impl Kills {
         for id in &reversed {
             assert_eq!(heard.reversals(id).accepted, 1, "reversal of {id} is lost");
         }
-        for order in book.orders() {
-            let id = order.request_id();
-            let settled = heard.confirmations(id).accepted + heard.reversals(id).accepted;
-            assert_eq!(settled, 1, "order {id} is forgotten");
+        let completed = said("completed");
+        for id in &completed {
+            assert_eq!(heard.reversals(id).received, 0, "{id} was completed");
         }
+        check_nothing_is_forgotten(&book, &heard, &said("completing"));
         assert!(
             !confirmed.is_empty() && !reversed.is_empty(),
             "there was no traffic"
         );
+        let asked = |operation| book.count(operation);
         format!(
-            "{} requests, {} confirmations and {} reversals acknowledged, all delivered once",
+            "{} requests, {} confirmations, {} reversals and {} completions acknowledged, all delivered once; the upstream \
+             heard of {} payouts and {} cancellations",
             said("requested").len(),
             confirmed.len(),
-            reversed.len()
+            reversed.len(),
+            completed.len(),
+            asked(Operation::RedeemOrder),
+            asked(Operation::CancelOrder),
         )
+    }
+}
+
+/// What the upstream approved is confirmed or reversed, once; a cancellation may be completed instead.
+fn check_nothing_is_forgotten(book: &Book, heard: &Heard<'_>, completing: &HashSet<&str>) {
+    let settled = |id: &str| heard.confirmations(id).accepted + heard.reversals(id).accepted;
+    for order in book.orders() {
+        let id = order.request_id();
+        assert_eq!(settled(id), 1, "order {id} is forgotten");
+        for payout in order.redemptions() {
+            let id = payout.request_id();
+            assert_eq!(settled(id), 1, "payout {id} is forgotten");
+        }
+        for cancellation in order.cancellations() {
+            let id = cancellation.request_id();
+            match settled(id) {
+                // Killed, perhaps, before it could say that it was done.
+                0 => assert!(completing.contains(id), "cancellation {id} is forgotten"),
+                words => assert_eq!(words, 1, "cancellation {id} was settled twice"),
+            }
+        }
     }
 }
 
@@ -306,29 +335,25 @@ async fn traffic(till: Client) {
     say("opened", "queue");
     let mut lanes = tokio::task::JoinSet::new();
     for lane in 0..8 {
-        let till = till.clone();
-        let random = fastrand::Rng::with_seed(seed * 100 + lane);
-        lanes.spawn(async move { sell_for_ever(till, random).await });
+        let mut lane = Lane::new(&till, seed * 100 + lane, tell);
+        lanes.spawn(async move {
+            loop {
+                lane.step().await.unwrap();
+            }
+        });
     }
     // No lane ends by itself: one that does has failed, and the process with it.
-    lanes.join_next().await.unwrap().unwrap();
+    let ended: Result<(), _> = lanes.join_next().await.unwrap();
+    ended.unwrap();
 }
 
-async fn sell_for_ever(till: Client, mut random: fastrand::Rng) {
-    loop {
-        let request = order();
-        let id = request.id;
-        say("requested", id);
-        let OrderOutcome::Approved(order) = till.create_order(request).await.unwrap() else {
-            continue;
-        };
-        if random.bool() {
-            order.confirm().await.unwrap();
-            say("confirmed", id);
-        } else {
-            order.reverse(ReversalReason::Cancelled).await.unwrap();
-            say("reversed", id);
-        }
+fn tell(event: Event<'_>) {
+    match event {
+        Event::Requested(id) => say("requested", id),
+        Event::Confirmed(queued) => say("confirmed", queued.request_id),
+        Event::Reversed(queued) => say("reversed", queued.request_id),
+        Event::Completing(id) => say("completing", id),
+        Event::Completed(id) => say("completed", id),
     }
 }
 

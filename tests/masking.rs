@@ -269,19 +269,16 @@ fn the_text_of_a_secret_is_on_the_wire_and_on_request_only() {
 }
 
 #[test]
-fn a_number_that_an_error_quotes_is_masked() {
-    let detail = br#"{"errorType":"FORMAT_ERROR","errorMessage":"idNumber 8001015009087 is 1 of 2 bad","id":"1",
+fn an_error_is_shown_by_its_codes_and_not_by_words_that_may_quote_somebody() {
+    let detail =
+        br#"{"errorType":"FORMAT_ERROR","errorMessage":"idNumber 8001015009087 of Nkosi","id":"1",
         "providerErrorMessage":"+27821234567?"}"#;
     let detail = money_transfer_retailer::model::ErrorDetail::recognise(detail).unwrap();
-    assert_eq!(
-        detail.to_string(),
-        "FORMAT_ERROR: idNumber *** is 1 of 2 bad"
-    );
+    assert_eq!(detail.to_string(), "FORMAT_ERROR");
     let printed = format!("{detail:?}");
-    assert!(
-        !printed.contains("8001015009087") && !printed.contains("27821234567"),
-        "{printed}"
-    );
+    for secret in ["8001015009087", "27821234567", "Nkosi"] {
+        assert!(!printed.contains(secret), "{printed}");
+    }
     assert!(
         detail.error_message.contains("8001015009087"),
         "the words themselves stay readable"

@@ -9,6 +9,7 @@
 //! 2. Some cuts come while the till is still opening its queue, some right after it acknowledged
 //!    a decision, the others at any moment.
 //! 3. A decision is kept only if the very advice that was acknowledged is the one that arrived.
+//! 4. Orders are paid out and cancelled too. A completed cancellation is kept only if it is never reversed.
 //!
 //! This can fail. With the `fdatasync` taken out of an earlier store, each of six runs ended
 //! within its first ten cuts with a queue that did not open any more; given a fresh queue for
@@ -16,6 +17,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
+#[path = "support/lane.rs"]
+mod lane;
 #[path = "support/power.rs"]
 mod power;
 mod support;
@@ -28,16 +31,21 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 use std::time::Duration;
 
+use lane::{Event, Lane};
 use money_transfer_retailer::model::ReversalReason;
-use money_transfer_retailer::simulator::{Book, Fault, Message, Operation, Order, Rule, Simulator};
-use money_transfer_retailer::{Client, OrderOutcome, QueuedAdvice};
+use money_transfer_retailer::simulator::{Book, Fault, Message, Operation, Rule, Simulator};
+use money_transfer_retailer::{Client, QueuedAdvice};
 use power::{Disk, Journal};
-use support::{impatient, order, till};
+use support::{impatient, till};
 
 const PART: &str = "TILL_PART";
 const URL: &str = "TILL_URL";
 const QUEUE: &str = "TILL_QUEUE";
 const SEED: &str = "TILL_SEED";
+const STOCK: &str = "TILL_STOCK";
+
+/// How many orders there are to pay out and to cancel, from one cut to the next.
+const STOCK_OF_A_RUN: usize = 24;
 
 /// How many cuts there are; 30 unless set.
 const CUTS: &str = "POWER_CUTS";
@@ -89,7 +97,7 @@ async fn cut_at_random_moments(journal: Journal) {
     );
     audit.check();
     assert_eq!(town.sent_again, 0, "what was settled was sent again");
-    for decision in [Decision::Confirmed, Decision::Reversed] {
+    for decision in [Decision::Confirmed, Decision::Reversed, Decision::Completed] {
         assert!(audit.count(decision) > 0, "there was no traffic");
     }
 }
@@ -133,6 +141,8 @@ struct Town {
     random: fastrand::Rng,
     seed: u64,
     acknowledged: Vec<Acknowledged>,
+    /// References of orders that nobody has asked about.
+    stock: Vec<String>,
     /// How many cuts came before the till had opened its queue.
     cuts_while_opening: u64,
     /// How many messages were sent after everything had been settled.
@@ -152,6 +162,9 @@ struct Acknowledged {
 enum Decision {
     Confirmed,
     Reversed,
+    /// About to be completed: not acknowledged, and perhaps so.
+    Completing,
+    Completed,
 }
 
 impl Acknowledged {
@@ -161,6 +174,8 @@ impl Acknowledged {
         let decision = match decision {
             "confirmed" => Decision::Confirmed,
             "reversed" => Decision::Reversed,
+            "completing" => Decision::Completing,
+            "completed" => Decision::Completed,
             _ => return None,
         };
         let (request_id, advice_id) = ids.split_once(' ')?;
@@ -171,6 +186,10 @@ impl Acknowledged {
             advice_id: advice_id.to_owned(),
         })
     }
+}
+
+fn is_acknowledgement(line: &str) -> bool {
+    Acknowledged::told_by(line, 0).is_some_and(|said| said.decision != Decision::Completing)
 }
 
 /// When the power is cut.
@@ -186,7 +205,9 @@ enum Moment {
 impl Town {
     async fn new(journal: Journal, seed: u64) -> Town {
         let upstream = Simulator::builder().seed(seed).start().await.unwrap();
+        let runs = usize::try_from(cuts()).unwrap();
         Town {
+            stock: lane::stock(&upstream, runs * STOCK_OF_A_RUN).await,
             upstream,
             disk: Disk::new(journal),
             queue: "queue".to_owned(),
@@ -237,9 +258,13 @@ impl Town {
         self.cut(till);
     }
 
-    fn start(&self, part: &str, seed: u64) -> TillProcess {
+    fn start(&mut self, part: &str, seed: u64) -> TillProcess {
         let queue = self.disk.directory(&self.queue);
-        TillProcess::start(part, &self.upstream, &queue, seed)
+        let stock = match part {
+            "sell" => self.stock.split_off(self.stock.len() - STOCK_OF_A_RUN),
+            _ => Vec::new(),
+        };
+        TillProcess::start(part, &self.upstream, &queue, (seed, &stock))
     }
 
     /// Cuts the power of a running till, brings the disk back, and returns all that the till said.
@@ -251,11 +276,19 @@ impl Town {
     }
 }
 
-/// Orders are approved, with some answers lost; advices get no answer, and some are taken unseen.
+/// Requests are approved, with some answers lost; advices get no answer, and some are taken unseen.
 fn take_no_advice(upstream: &Simulator) {
-    let lost = Rule::on(Operation::CreateOrder).probability(0.03);
-    upstream.inject(lost.fault(Fault::LoseAnswer));
-    for advice in [Operation::ConfirmPayment, Operation::ReversePayment] {
+    let is_advice = |operation: &Operation| operation.is_confirmation() || operation.is_reversal();
+    let requests = [
+        Operation::CreateOrder,
+        Operation::RedeemOrder,
+        Operation::CancelOrder,
+    ];
+    for request in requests {
+        let lost = Rule::on(request).probability(0.03);
+        upstream.inject(lost.fault(Fault::LoseAnswer));
+    }
+    for advice in Operation::ALL.iter().copied().filter(is_advice) {
         let unseen = Rule::on(advice).probability(0.1);
         upstream.inject(unseen.fault(Fault::ProcessAndHang));
         upstream.inject(Rule::on(advice).always().fault(Fault::Hang));
@@ -265,16 +298,24 @@ fn take_no_advice(upstream: &Simulator) {
 /// The upstream's book, held against what the tills had said.
 struct Audit<'a> {
     book: &'a Book,
-    orders: HashMap<&'a str, &'a Order>,
+    /// What the upstream took on each request: confirmations, and reversals.
+    taken: HashMap<&'a str, (&'a [String], &'a [String])>,
     acknowledged: &'a [Acknowledged],
 }
 
 impl<'a> Audit<'a> {
     fn new(book: &'a Book, acknowledged: &'a [Acknowledged]) -> Audit<'a> {
-        let orders = book.orders().map(|order| (order.request_id(), order));
+        let mut taken = HashMap::new();
+        for order in book.orders() {
+            let of_sale = (order.confirmations(), order.reversals());
+            taken.insert(order.request_id(), of_sale);
+            for leg in order.redemptions().iter().chain(order.cancellations()) {
+                taken.insert(leg.request_id(), (leg.confirmations(), leg.reversals()));
+            }
+        }
         Audit {
             book,
-            orders: orders.collect(),
+            taken,
             acknowledged,
         }
     }
@@ -286,22 +327,31 @@ impl<'a> Audit<'a> {
     }
 
     fn is_kept(&self, said: &Acknowledged) -> bool {
-        let Some(order) = self.orders.get(said.request_id.as_str()) else {
+        let Some((confirmations, reversals)) = self.taken.get(said.request_id.as_str()) else {
             return false;
         };
         let (taken, other) = match said.decision {
-            Decision::Confirmed => (order.confirmations(), order.reversals()),
-            Decision::Reversed => (order.reversals(), order.confirmations()),
+            Decision::Confirmed => (confirmations, reversals),
+            Decision::Reversed => (reversals, confirmations),
+            Decision::Completing => return true,
+            Decision::Completed => return confirmations.is_empty() && reversals.is_empty(),
         };
-        taken == [said.advice_id.as_str()] && other.is_empty()
+        *taken == [said.advice_id.as_str()] && other.is_empty()
     }
 
-    /// The orders that were not settled by exactly one advice.
+    /// The requests that were not settled by exactly one advice. A cancellation may have been completed
+    /// by a till that did not come to say so.
     fn unsettled(&self) -> impl Iterator<Item = String> {
-        let orders = self.book.orders();
+        let completing = self.said(Decision::Completing);
+        let completing: HashSet<&str> = completing.map(|said| said.request_id.as_str()).collect();
         let unsettled =
-            orders.filter(|order| order.confirmations().len() + order.reversals().len() != 1);
-        unsettled.map(|order| format!("not settled once: {order:?}"))
+            self.taken
+                .iter()
+                .filter(move |(id, taken)| match taken.0.len() + taken.1.len() {
+                    0 => !completing.contains(*id),
+                    advices => advices != 1,
+                });
+        unsettled.map(|(id, taken)| format!("not settled once: {id} {taken:?}"))
     }
 
     /// The requests that the upstream was told different things about.
@@ -330,18 +380,32 @@ impl<'a> Audit<'a> {
     }
 
     fn count(&self, decision: Decision) -> usize {
+        self.said(decision).count()
+    }
+
+    fn said(&self, decision: Decision) -> impl Iterator<Item = &'a Acknowledged> {
         let all = self.acknowledged.iter();
-        all.filter(|said| said.decision == decision).count()
+        all.filter(move |said| said.decision == decision)
+    }
+
+    /// Of orders that were paid out, and of those that were cancelled.
+    fn legs(&self) -> (usize, usize) {
+        let legs = self.book.orders();
+        let legs = legs.map(|order| (order.redemptions().len(), order.cancellations().len()));
+        legs.fold((0, 0), |all, one| (all.0 + one.0, all.1 + one.1))
     }
 
     fn numbers(&self) -> String {
         let lost = self.lost();
+        let (payouts, cancellations) = self.legs();
         let cuts: HashSet<u64> = lost.iter().map(|said| said.cut).collect();
         format!(
-            "{} orders, {} confirmations and {} reversals acknowledged, {} lost in {} cuts",
-            self.orders.len(),
+            "{} requests approved, {payouts} of them payouts and {cancellations} cancellations; {} confirmations, \
+             {} reversals and {} completions acknowledged, {} lost in {} cuts",
+            self.taken.len(),
             self.count(Decision::Confirmed),
             self.count(Decision::Reversed),
+            self.count(Decision::Completed),
             lost.len(),
             cuts.len(),
         )
@@ -357,13 +421,19 @@ struct TillProcess {
 }
 
 impl TillProcess {
-    fn start(part: &str, upstream: &Simulator, queue: &Path, seed: u64) -> TillProcess {
+    fn start(
+        part: &str,
+        upstream: &Simulator,
+        queue: &Path,
+        (seed, stock): (u64, &[String]),
+    ) -> TillProcess {
         let mut process = Command::new(std::env::current_exe().unwrap())
             .args(["--exact", "till_process", "--ignored", "--nocapture"])
             .env(PART, part)
             .env(URL, upstream.base_url())
             .env(QUEUE, queue)
             .env(SEED, seed.to_string())
+            .env(STOCK, stock.join(" "))
             .stdout(Stdio::piped())
             .stderr(complaints(part))
             .spawn()
@@ -392,7 +462,7 @@ impl TillProcess {
             Moment::Acknowledged(count) => {
                 self.wait_for_line(OPENED);
                 for _ in 0..*count {
-                    self.wait_until(|line| Acknowledged::told_by(line, 0).is_some());
+                    self.wait_until(is_acknowledgement);
                 }
             }
         }
@@ -479,28 +549,23 @@ fn say(what: impl std::fmt::Display) {
 
 fn sell(till: &Client) {
     let seed: u64 = std::env::var(SEED).unwrap().parse().unwrap();
+    let stock = std::env::var(STOCK).unwrap();
+    let stock: Vec<String> = stock.split_whitespace().map(str::to_owned).collect();
     for lane in 0..LANES {
-        let till = till.clone();
-        let mut random = fastrand::Rng::with_seed(seed * LANES + lane);
-        tokio::spawn(async move { while sell_one(&till, &mut random).await.is_some() {} });
+        let mut lane = Lane::new(till, seed * LANES + lane, tell).with_stock(&stock);
+        // Nothing gets an Ok any more once the disk is gone.
+        tokio::spawn(async move { while lane.step().await.is_ok() {} });
     }
 }
 
-/// Sells one order and decides on it, mostly; `None` once the disk is gone.
-async fn sell_one(till: &Client, random: &mut fastrand::Rng) -> Option<()> {
-    let outcome = till.create_order(order()).await.ok()?;
-    let OrderOutcome::Approved(order) = outcome else {
-        return Some(());
-    };
-    match random.u32(0..10) {
-        0 => say("leaves one undecided"),
-        1..6 => acknowledge("confirmed", &order.confirm().await.ok()?),
-        _ => {
-            let reversed = order.reverse(ReversalReason::Cancelled).await.ok()?;
-            acknowledge("reversed", &reversed);
-        }
+fn tell(event: Event<'_>) {
+    match event {
+        Event::Requested(_) => {}
+        Event::Confirmed(queued) => acknowledge("confirmed", queued),
+        Event::Reversed(queued) => acknowledge("reversed", queued),
+        Event::Completing(id) => say(format_args!("completing {id} -")),
+        Event::Completed(id) => say(format_args!("completed {id} -")),
     }
-    Some(())
 }
 
 fn acknowledge(decision: &str, queued: &QueuedAdvice) {

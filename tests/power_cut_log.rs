@@ -16,6 +16,8 @@
 //! 4. Some cuts are delivered for real: what arrives is what was acknowledged.
 //! 5. A failed write or flush is no Ok. Until the queue is opened again the opposite decision is
 //!    refused, and then everything acknowledged before and after is there, cuts included.
+//! 6. Orders are paid out and cancelled too. A completed cancellation is in no list any more: it is kept
+//!    if it is neither undecided nor reversed.
 //!
 //! This can fail: `.ci/mutants sync-file-range` puts `sync_file_range` in the place of `fdatasync`, and
 //! the first cut has lost what was acknowledged, three times of three.
@@ -24,25 +26,30 @@
 
 #[path = "support/blocklog.rs"]
 mod blocklog;
+#[path = "support/blocklog_audit.rs"]
+mod blocklog_audit;
 #[path = "support/blocklog_replay.rs"]
 mod blocklog_replay;
 #[path = "support/blocklog_till.rs"]
 mod blocklog_till;
+#[path = "support/lane.rs"]
+mod lane;
 mod support;
 
 use std::collections::{HashMap, HashSet};
-use std::fmt;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
 use blocklog::{Failing, FileSystem, LoggedDisk};
+use blocklog_audit::Audit;
 use blocklog_replay::{Log, Replay, entries};
 use blocklog_till::{
-    COUNTED, DAMAGED, DONE, Decision, FAILED, OPENED, OPENING, OPPOSITE, Place, TillProcess, Told,
+    CONFIRMED, COUNTED, DAMAGED, DONE, Decision, FAILED, OPENED, OPENING, OPPOSITE, Place,
+    TillProcess, Told,
 };
-use money_transfer_retailer::simulator::{Book, Fault, Message, Operation, Rule, Simulator};
+use money_transfer_retailer::simulator::{Book, Fault, Message, Operation, Order, Rule, Simulator};
 use tokio::time::Instant;
 
 /// How many cuts there are of all file systems together; 20 unless set.
@@ -57,6 +64,10 @@ const RUNS: u64 = 3;
 /// How long a run lasts before the upstream takes advices, and after that.
 const BAD_WEATHER: Duration = Duration::from_millis(500);
 const GOOD_WEATHER: Duration = Duration::from_millis(300);
+
+/// How many orders there are to pay out and to cancel in a run, and in how many runs.
+const STOCK_OF_A_RUN: usize = 40;
+const STOCKED_RUNS: usize = 4;
 
 /// What a disk's failure is cut into.
 const CUTS_OF_A_FAILURE: usize = 10;
@@ -77,7 +88,10 @@ async fn nothing_acknowledged_is_lost_in_a_cut_at_any_write() {
         let audit = town.cut(cuts);
         println!("{file_system:?}: {audit}");
         broken.extend(audit.broken);
-        assert!(audit.checked > 0, "there was nothing to lose");
+        assert!(
+            audit.checked > 0 && audit.completed > 0,
+            "there was nothing to lose"
+        );
     }
     assert!(broken.is_empty(), "{}", some_of(&broken));
 }
@@ -173,6 +187,11 @@ struct Town {
     settled: HashMap<String, (usize, Vec<String>)>,
     /// The lengths of the log when a till began to open, or the disk began to fail.
     turns: Vec<usize>,
+    /// The lengths of the log when a completion was begun, by the request: from then on nothing of the
+    /// request needs to be listed.
+    completing: HashMap<String, usize>,
+    /// References of orders that nobody has asked about.
+    stock: Vec<String>,
     /// How many decisions got no Ok.
     refused: usize,
     broken: Vec<String>,
@@ -185,8 +204,14 @@ impl Town {
         let upstream = Simulator::builder()
             .seed(seed)
             .observe(write_down(disk.log(), Arc::clone(&heard)));
+        let upstream = upstream.start().await.unwrap();
+        let stock = lane::stock(&upstream, STOCKED_RUNS * STOCK_OF_A_RUN).await;
+        // Those are in no queue on this disk.
+        heard.lock().unwrap().clear();
         let town = Town {
-            upstream: upstream.start().await.unwrap(),
+            upstream,
+            completing: HashMap::new(),
+            stock,
             disk,
             random: fastrand::Rng::with_seed(seed),
             seed,
@@ -204,7 +229,10 @@ impl Town {
     fn start(&mut self, part: &str) -> TillProcess {
         self.turns.push(self.log_length());
         self.seed += 1;
-        TillProcess::start(part, &self.place(self.disk.queue()), self.seed)
+        let mut place = self.place(self.disk.queue());
+        let rest = self.stock.len().saturating_sub(STOCK_OF_A_RUN);
+        place.stock = self.stock.split_off(rest);
+        TillProcess::start(part, &place, self.seed)
     }
 
     fn place(&self, queue: PathBuf) -> Place {
@@ -212,6 +240,7 @@ impl Town {
             url: self.upstream.base_url(),
             queue,
             log: self.disk.log(),
+            stock: Vec::new(),
         }
     }
 
@@ -239,6 +268,8 @@ impl Town {
         take_no_advice(&self.upstream);
         let mut till = self.start("sell");
         till.says(OPENED).unwrap();
+        // Whoever has nothing to decide on cannot say that a decision failed.
+        till.begins(CONFIRMED).unwrap();
         thread::sleep(Duration::from_millis(self.random.u64(100..300)));
         self.turns.push(self.log_length());
         self.disk.fail(failing);
@@ -256,20 +287,55 @@ impl Town {
                 self.refused += 1;
             } else if line.starts_with(OPPOSITE) {
                 self.broken.push(line);
-            } else {
-                self.acknowledged.extend(Told::by(&line));
+            } else if let Some(told) = Told::by(&line) {
+                self.note(told);
             }
+        }
+    }
+
+    fn note(&mut self, told: Told) {
+        if told.decision == Decision::Completing {
+            self.completing.insert(told.request_id, told.entries);
+        } else {
+            self.acknowledged.push(told);
         }
     }
 
     fn note_settled(&mut self, since: usize) {
         for order in self.upstream.book().orders() {
-            let taken = [order.confirmations(), order.reversals()].concat();
-            let id = order.request_id().to_owned();
-            if !taken.is_empty() {
-                self.settled.entry(id).or_insert((since, taken));
+            self.note_taken(
+                since,
+                order.request_id(),
+                [order.confirmations(), order.reversals()],
+            );
+            for leg in order.redemptions().iter().chain(order.cancellations()) {
+                self.note_taken(
+                    since,
+                    leg.request_id(),
+                    [leg.confirmations(), leg.reversals()],
+                );
             }
         }
+    }
+
+    fn note_taken(&mut self, since: usize, request_id: &str, advices: [&[String]; 2]) {
+        let taken = advices.concat();
+        if !taken.is_empty() {
+            let settled = self.settled.entry(request_id.to_owned());
+            settled.or_insert((since, taken));
+        }
+    }
+
+    fn completed(&self) -> usize {
+        let told = self.acknowledged.iter();
+        told.filter(|told| told.decision == Decision::Completed)
+            .count()
+    }
+
+    fn payouts_and_cancellations(&self) -> usize {
+        let book = self.upstream.book();
+        let of_order = |order: &Order| order.redemptions().len() + order.cancellations().len();
+        book.orders().map(of_order).sum()
     }
 
     /// Cuts the power at so many points of the log, and looks what is left each time.
@@ -358,17 +424,22 @@ impl Town {
     }
 }
 
-/// Orders are approved; advices get no answer.
+/// Requests are approved; advices get no answer.
 fn take_no_advice(upstream: &Simulator) {
     upstream.clear_faults();
-    for advice in [Operation::ConfirmPayment, Operation::ReversePayment] {
+    for advice in advices() {
         upstream.inject(Rule::on(advice).always().fault(Fault::Hang));
     }
 }
 
+fn advices() -> impl Iterator<Item = Operation> {
+    let is_advice = |operation: &Operation| operation.is_confirmation() || operation.is_reversal();
+    Operation::ALL.iter().copied().filter(is_advice)
+}
+
 fn take_most_advices(upstream: &Simulator) {
     upstream.clear_faults();
-    for advice in [Operation::ConfirmPayment, Operation::ReversePayment] {
+    for advice in advices() {
         let unseen = Rule::on(advice).probability(0.2);
         upstream.inject(unseen.fault(Fault::Hang));
     }
@@ -397,10 +468,12 @@ fn write_down(log: PathBuf, heard: Arc<Mutex<Vec<Told>>>) -> impl Fn(&Message) {
 }
 
 fn told_by(message: &Message, entries: usize) -> Option<Told> {
+    // What was declined is final, and in no list: an order that is being paid out is not cancelled.
+    let is_declined = message.processed() > 0 && message.accepted() == 0;
     let decision = match message.operation() {
         operation if operation.is_confirmation() => Decision::Confirmed,
         operation if operation.is_reversal() => Decision::Reversed,
-        Operation::CreateOrder => Decision::Known,
+        operation if operation.reversed_by().is_some() && !is_declined => Decision::Known,
         _ => return None,
     };
     Some(Told {
@@ -444,113 +517,5 @@ impl Found {
     /// The decisions on a request: one, unless something is wrong.
     fn on(&self, request_id: &str) -> Vec<&(Decision, String)> {
         self.0.get(request_id).into_iter().flatten().collect()
-    }
-}
-
-/// What the cuts showed.
-struct Audit {
-    entries: usize,
-    flushes: usize,
-    acknowledged: usize,
-    heard: usize,
-    refused: usize,
-    cuts: usize,
-    /// Writes that a cut was free to keep or to lose.
-    volatile: usize,
-    /// How often something was looked for, over all cuts.
-    checked: usize,
-    lost: usize,
-    cuts_with_losses: usize,
-    unopened: usize,
-    longest_open: Duration,
-    broken: Vec<String>,
-}
-
-impl Audit {
-    fn new(town: &mut Town, heard: usize, log: &Log) -> Audit {
-        Audit {
-            entries: log.len(),
-            flushes: log.flushes(0..log.len()),
-            acknowledged: town.acknowledged.len(),
-            heard,
-            refused: town.refused,
-            cuts: 0,
-            volatile: 0,
-            checked: 0,
-            lost: 0,
-            cuts_with_losses: 0,
-            unopened: 0,
-            longest_open: Duration::ZERO,
-            broken: std::mem::take(&mut town.broken),
-        }
-    }
-
-    /// Everything acknowledged before the cut must be there.
-    fn check(&mut self, town: &Town, position: usize, found: &Found) {
-        let acknowledged = town.acknowledged.iter();
-        let before: Vec<&Told> = acknowledged
-            .filter(|told| told.entries <= position)
-            .collect();
-        let lost: Vec<&Told> = before
-            .iter()
-            .copied()
-            .filter(|told| !is_kept(town, told, position, found))
-            .collect();
-        self.checked += before.len();
-        self.lost += lost.len();
-        if let (Some(first), Some(last)) = (lost.first(), lost.last()) {
-            self.cuts_with_losses += 1;
-            self.broken.push(format!(
-                "the cut at {position} lost {} of {}, from {first:?} to {last:?}",
-                lost.len(),
-                before.len(),
-            ));
-        }
-    }
-
-    fn unopened(&mut self, position: usize, why: &str) {
-        self.unopened += 1;
-        self.broken
-            .push(format!("after the cut at {position}: {why}"));
-    }
-}
-
-fn is_kept(town: &Town, told: &Told, position: usize, found: &Found) -> bool {
-    match found.on(&told.request_id)[..] {
-        [] => is_settled(town, told, position),
-        _ if told.decision == Decision::Known => true,
-        [(decision, advice)] => (*decision, advice) == (told.decision, &told.advice_id),
-        _ => false,
-    }
-}
-
-fn is_settled(town: &Town, told: &Told, position: usize) -> bool {
-    let Some((since, advices)) = town.settled.get(&told.request_id) else {
-        return false;
-    };
-    let is_this = told.decision == Decision::Known || *advices == [told.advice_id.as_str()];
-    is_this && *since <= position
-}
-
-impl fmt::Display for Audit {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{} cuts of {} log entries ({} flushes), {} unflushed writes torn; {} decisions \
-             acknowledged, {} refused, {} messages heard; {} looked for, {} lost in {} cuts; {} cuts not opened, \
-             the longest open took {:?}",
-            self.cuts,
-            self.entries,
-            self.flushes,
-            self.volatile,
-            self.acknowledged,
-            self.refused,
-            self.heard,
-            self.checked,
-            self.lost,
-            self.cuts_with_losses,
-            self.unopened,
-            self.longest_open,
-        )
     }
 }

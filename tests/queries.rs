@@ -85,6 +85,22 @@ async fn a_registration_whose_first_answer_was_lost_is_not_reported_as_a_failure
 }
 
 #[tokio::test]
+async fn a_registration_that_arrived_is_recognised_though_the_provider_added_to_the_record() {
+    let shop = Shop::open().await;
+    let mut recorded = customer();
+    let details = recorded.customer_details.as_mut().unwrap();
+    details.email = Some("added@example.com".into());
+    let first_name = details.first_name.take();
+    details.first_name = first_name.map(|name| name.expose().to_uppercase().into());
+    let till = &shop.till;
+    till.create_or_update_customer(recorded).await.unwrap();
+    let gateway = Rule::on(Operation::CreateOrUpdateCustomer).next(1);
+    shop.upstream.inject(gateway.fault(Fault::status(503)));
+    let registered = till.create_or_update_customer(customer()).await.unwrap();
+    assert!(registered.customer_profile_id.is_some());
+}
+
+#[tokio::test]
 async fn a_refusal_after_a_lost_answer_is_no_success_for_another_record() {
     let shop = Shop::open().await;
     let till = &shop.till;

@@ -426,6 +426,36 @@ fn only_the_service_itself_is_taken_at_its_word() {
 }
 
 #[test]
+fn of_a_refusal_that_is_the_services_own_anyway_the_reason_alone_is_enough() {
+    for (body, id) in [
+        (r#"{"errorType":"AUTHENTICATION_ERROR"}"#, ""),
+        (
+            r#"{"errorType":"AUTHENTICATION_ERROR","errorMessage":null,"id":"7"}"#,
+            "7",
+        ),
+        (
+            r#"{"errorType":"AUTHENTICATION_ERROR","errorMessage":{},"id":7}"#,
+            "",
+        ),
+    ] {
+        let detail = ErrorDetail::of_refusal(body.as_bytes()).unwrap();
+        assert_eq!(detail.error_type, ErrorType::AuthenticationError, "{body}");
+        assert_eq!(
+            (detail.error_message.as_str(), detail.id.as_str()),
+            ("", id)
+        );
+    }
+    for other in [
+        r#"{"errorMessage":"no","id":"7"}"#,
+        r#"{"errorType":5}"#,
+        "no",
+        "",
+    ] {
+        assert_eq!(ErrorDetail::of_refusal(other.as_bytes()), None, "{other}");
+    }
+}
+
+#[test]
 fn times_are_read_in_any_form_and_written_in_one() {
     let forms = [
         ("2026-01-31T08:30:00Z", "2026-01-31T08:30:00.000Z"),

@@ -50,6 +50,26 @@ async fn the_providers_server_breaks_where_fields_are_missing_only_if_asked_to()
 }
 
 #[tokio::test]
+async fn the_providers_server_wants_a_short_number_for_a_client_only_if_asked_to() {
+    let quirky = Till::at(Simulator::builder().provider_quirks(true)).await;
+    let plain = Till::open().await;
+    for (till, user, expected) in [
+        (&quirky, "12345678901", 201),
+        (&quirky, "123456789012", 400),
+        (&quirky, "till-1", 400),
+        (&plain, "till-1", 201),
+    ] {
+        let mut order = till.order(1);
+        order["client"]["id"] = json!(user);
+        let url = format!("{}/orders", till.simulator.base_url());
+        let request = till.client.post(url).basic_auth(user, Some("secret"));
+        let request = request.header("content-type", "application/json");
+        let answer = request.body(order.to_string()).send().await.unwrap();
+        assert_eq!(answer.status().as_u16(), expected, "{user}");
+    }
+}
+
+#[tokio::test]
 async fn the_providers_server_breaks_on_a_redemption_without_amount_or_pin_only_if_asked_to() {
     let till = Till::at(Simulator::builder().provider_quirks(true)).await;
     let plain = Till::open().await;

@@ -198,8 +198,15 @@ async fn a_suspension_stands_over_a_restart_until_somebody_ends_it() {
     assert_eq!(shop.upstream.book().count(Operation::ConfirmPayment), sent);
     shop.till.resume().await.unwrap();
     shop.drained().await;
-    assert_eq!(shop.till.advices().rejected().unwrap().len(), 2);
     let shop = shop.reopen().await;
+    let health = shop.till.health();
+    assert_eq!((health.suspension, health.rejected), (None, 2));
+    for refused in shop.till.advices().rejected().unwrap() {
+        let given_up = shop
+            .till
+            .abandon(refused.request_id, "paid back", "A. Adams");
+        given_up.await.unwrap();
+    }
     assert!(shop.till.health().is_well());
 }
 

@@ -1,10 +1,10 @@
-//! What became of an advice: the message that was sent, every sending of it, and how it ended.
+//! What became of an advice: every sending of it, and how it ended.
 
-use money_transfer_retailer::model::{
-    Confirmation, ErrorType, Reversal, ThirdPartyIdentifiers, Timestamp,
-};
+use money_transfer_retailer::model::{ErrorType, Timestamp};
 use money_transfer_retailer::{AdviceRecord, AdviceState, Attempt, AttemptOutcome, Operation};
 use serde::Serialize;
+
+use super::masking::Secrets;
 
 /// How an advice ended, or that it did not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -24,7 +24,7 @@ pub(crate) enum Ending {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct AdviceEvidence {
     /// What the interface calls the message.
-    pub(crate) schema: &'static str,
+    pub(crate) schema: Option<&'static str>,
     pub(crate) ending: Ending,
     pub(crate) state: String,
     pub(crate) decided_at: Timestamp,
@@ -64,6 +64,16 @@ impl AdviceEvidence {
     }
 }
 
+impl AdviceEvidence {
+    /// What the client says of an attempt may come from the server.
+    pub(crate) fn strike_out(&mut self, secrets: &Secrets) {
+        for attempt in &mut self.attempts {
+            let struck_out = |problem: &mut String| *problem = secrets.strike_out(problem);
+            attempt.problem.iter_mut().for_each(struck_out);
+        }
+    }
+}
+
 impl AttemptEvidence {
     fn of(number: u32, attempt: &Attempt) -> AttemptEvidence {
         AttemptEvidence {
@@ -97,36 +107,14 @@ impl Ending {
     }
 }
 
-/// The message as it was sent, in JSON. It holds no personal data, PIN or redeem reference.
-pub(crate) fn message(record: &AdviceRecord, identifiers: ThirdPartyIdentifiers) -> Option<String> {
-    let (id, request_id, time) = (record.advice_id, record.request_id, record.created_at);
-    let json = match &record.reason {
-        Some(reason) => serde_json::to_string_pretty(
-            &Reversal::builder()
-                .id(id)
-                .request_id(request_id)
-                .time(time)
-                .third_party_identifiers(identifiers)
-                .reversal_reason(reason.clone())
-                .build(),
-        ),
-        None => serde_json::to_string_pretty(
-            &Confirmation::builder()
-                .id(id)
-                .request_id(request_id)
-                .time(time)
-                .third_party_identifiers(identifiers)
-                .build(),
-        ),
-    };
-    json.ok()
-}
-
-fn schema(operation: Operation) -> &'static str {
+/// What the interface calls the message of an advice.
+pub(crate) fn schema(operation: Operation) -> Option<&'static str> {
+    use Operation as O;
     match operation {
-        Operation::ConfirmPayment | Operation::ConfirmRedeem => "MoneyTransferConfirmation",
-        Operation::CancelOrderReversal => "MoneyTransferCancelOrderReversal",
-        _ => "MoneyTransferReversal",
+        O::ConfirmPayment | O::ConfirmRedeem => Some("MoneyTransferConfirmation"),
+        O::ReversePayment | O::ReverseRedeem => Some("MoneyTransferReversal"),
+        O::CancelOrderReversal => Some("MoneyTransferCancelOrderReversal"),
+        _ => None,
     }
 }
 
@@ -142,7 +130,11 @@ pub(crate) fn ending(record: &AdviceRecord) -> String {
 /// Where an advice stands that should have been delivered, in words.
 pub(crate) fn fate(record: &AdviceRecord) -> String {
     let (operation, attempts) = (record.operation, record.attempts);
-    let mut words = format!("{operation} {} after {attempts} attempts", record.state);
+    let plural = if attempts == 1 { "" } else { "s" };
+    let mut words = format!(
+        "{operation} {} after {attempts} attempt{plural}",
+        record.state
+    );
     if let Some(last) = record.last_attempts.last() {
         words += &format!(", {}", last.outcome);
         if let Some(error_type) = error_type(last) {

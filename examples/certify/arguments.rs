@@ -38,8 +38,19 @@ Output:
   --only FLOW             only this flow; may be given several times
   --help                  this text
 
+Verdicts:
+  pass           what the interface demands was seen, with the HTTP status that it has for a success
+  not supported  the server does not know an operation that came after version 2.5 (501, or 404 or 405
+                 without an ErrorDetail): cancelOrder, cancelOrderReversal, updateOrderStatus,
+                 updateOrderPin, getFeeQuote by POST, getExchangeRate, getCustomerOrderHistory. One of
+                 these that works once must not be missing at another time, and a server that takes
+                 cancelOrder has to take its reversal
+  fail           everything else. The operations of version 2.5 are the least that a server has to offer:
+                 one of them that is not offered is a fail, too, and so is a run of all flows in which
+                 one of them could not be seen to work
+A remark is no fail: something that the interface does not demand, and that is worth a look.
+
 Exit code: 0 without a fail, 1 with one or where the run could not be finished, 2 for bad arguments.
-\"Not supported\" is no fail: the server does not know an operation that later versions added.
 ";
 
 /// How long an answer may take unless the command line says otherwise: what the interface has for a

@@ -7,6 +7,9 @@ use money_transfer_retailer::model::{
 
 use super::masking::Secrets;
 
+/// The country of every telephone number.
+const COUNTRY_CODE: &str = "27";
+
 /// Somebody who does not exist.
 #[derive(Clone)]
 pub(crate) struct Person {
@@ -87,7 +90,8 @@ impl Order {
 
 pub(crate) fn person(secrets: &Secrets) -> Person {
     let id_number = hidden(identity_number(), secrets);
-    let contact_number = hidden(format!("+2782{}", digits(7)), secrets);
+    let contact_number = Sensitive::from(format!("+{COUNTRY_CODE}82{}", digits(7)));
+    secrets.hide_telephone(&contact_number, COUNTRY_CODE);
     let details = PersonalDetails::builder()
         .first_name(hidden("Thandi".to_owned(), secrets))
         .last_name(hidden("Mokoena".to_owned(), secrets))
@@ -108,6 +112,11 @@ pub(crate) fn pin(secrets: &Secrets) -> EncryptedPin {
         .pin_block(hidden(block.to_uppercase(), secrets))
         .encryption_parameters(parameters)
         .build()
+}
+
+/// A password that nobody has.
+pub(crate) fn password(secrets: &Secrets) -> Sensitive {
+    hidden(digits(20), secrets)
 }
 
 /// What somebody is called after a wedding.

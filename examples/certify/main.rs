@@ -12,7 +12,14 @@
 //!                                              │                                └─▶ report
 //!                                              ├─ message: what is sent, and what came of it
 //!                                              ├─ advice: every sending of it, and how it ended
-//!                                              └─ expectation: what should have come of it
+//!                                              ├─ expectation: what should have come of it
+//!                                              ├─ demands, conduct: what the interface demands of
+//!                                              │  the server's answers, and of the till's advices
+//!                                              └─ required, echoes: what an answer leaves out, and
+//!                                                 what it repeats wrongly: remarks
+//!
+//!  till ─▶ relay ─▶ server                     The wire is the list of every exchange, and what the
+//!            └─ wire                           report shows of messages is from there, masked.
 //! ```
 //!
 //! 1. Every flow has a till of its own, with a queue of its own: what one leaves undelivered is no
@@ -20,28 +27,39 @@
 //! 2. Every person, PIN and reference is made up for this run, so that it can be repeated on a
 //!    server that others use too.
 //! 3. No PIN, identity or telephone number, password or redeem reference gets into the table or the
-//!    report, not even where a server quotes it.
-//! 4. Every message that carries an id is in the report, those that were sent only to be too late
+//!    report: hidden by the name of its field, and struck out where a server quotes it.
+//! 4. Every message that left is in the report as it left, those that were sent only to be too late
 //!    included; of a confirmation or reversal every sending, and whether its end was answered or
 //!    inferred.
-//! 5. An operation that later versions of the interface added may be missing: that is "not
-//!    supported", and no failure.
+//! 5. The operations of version 2.5 are the least that a server has to offer. One that later
+//!    versions of the interface added may be missing: that is "not supported", and no failure.
+//! 6. Only what the interface demands can fail. What is merely unusual is a remark.
 
 mod advice;
-mod arguments;
+pub(crate) mod arguments;
+pub(crate) mod conduct;
+mod contradiction;
 mod decisions;
-mod evidence;
+mod demands;
+mod echoes;
+pub(crate) mod evidence;
+mod exchange_evidence;
 mod expectation;
-mod flows;
+pub(crate) mod flows;
 mod inventions;
-mod masking;
+pub(crate) mod masked_json;
+pub(crate) mod masking;
 mod message;
+mod relay;
 mod report;
 mod report_page;
+mod required;
 mod seen;
 mod server;
+mod strangers;
 mod table;
-mod walk;
+pub(crate) mod walk;
+pub(crate) mod wire;
 
 use std::error::Error;
 use std::io::Write;
@@ -120,7 +138,7 @@ async fn certify(options: &Options, out: &mut dyn Write) -> Result<Evidence, Tro
     let files = options
         .report
         .as_deref()
-        .map(ReportFiles::create)
+        .map(ReportFiles::begin)
         .transpose()?;
     let (server, _simulator) = match &options.server {
         Some(server) => (server.clone(), None),
@@ -132,8 +150,9 @@ async fn certify(options: &Options, out: &mut dyn Write) -> Result<Evidence, Tro
     let evidence = flows::walk_all(&server, &options.only, out).await?;
     table::totals(out, &evidence)?;
     if let Some(files) = files {
-        files.write(&evidence)?;
-        writeln!(out, "evidence: {files}")?;
+        let written = files.write(&evidence)?;
+        let written = written.iter().map(|path| path.display().to_string());
+        writeln!(out, "evidence: {}", written.collect::<Vec<_>>().join(", "))?;
     }
     Ok(evidence)
 }

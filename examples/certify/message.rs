@@ -1,21 +1,18 @@
 //! The messages that a till sends: how each is sent, and what is told of its answer.
 
-use std::fmt::Debug;
-
 use money_transfer_retailer::model::{
     AdminMessage, CancelOrderRequest, CancelOrderResponse, CreateOrderRequest, CreateOrderResponse,
     CustomerInfoQuery, ExchangeRate, ExchangeRateQuery, FeeQuoteQuery, FeeQuoteRequest,
     FeeQuoteResponse, Fill, LookupOrderQuery, LookupOrderResponse, OrderHistoryQuery,
     OrderHistoryResponse, RedeemOrderRequest, RedeemOrderResponse, Sensitive,
-    ThirdPartyIdentifiers, UpdateOrderPinRequest, UpdateOrderStatusRequest,
+    UpdateOrderPinRequest, UpdateOrderStatusRequest,
 };
 use money_transfer_retailer::{Approved, Client, Operation, RequestId};
 
-use super::masking::shown;
 use super::seen::Seen;
 
 /// A message that is sent by the till itself: every operation but the advices.
-pub(crate) trait Message: Fill + Debug + Clone {
+pub(crate) trait Message: Fill + Clone {
     const OPERATION: Operation;
     type Answer: Answer;
 
@@ -27,14 +24,9 @@ pub(crate) trait Message: Fill + Debug + Clone {
 }
 
 /// An answer, as far as something is told of it.
-pub(crate) trait Answer: Debug {
+pub(crate) trait Answer {
     /// What matters of it, in a line.
     fn summary(&self) -> String;
-
-    /// All of it, as it may be read.
-    fn shown(&self) -> String {
-        shown(self)
-    }
 
     /// The references in it that money can be collected with.
     fn references(&self) -> Vec<&Sensitive> {
@@ -46,18 +38,11 @@ pub(crate) trait Answer: Debug {
 pub(crate) trait Approval: Answer {
     /// What it approves.
     const REQUEST: Operation;
-
-    /// What the advice about it carries.
-    fn identifiers(&self) -> &ThirdPartyIdentifiers;
 }
 
 impl<R: Answer> Answer for Approved<R> {
     fn summary(&self) -> String {
         self.response().summary()
-    }
-
-    fn shown(&self) -> String {
-        self.response().shown()
     }
 
     fn references(&self) -> Vec<&Sensitive> {
@@ -101,26 +86,14 @@ messages! {
 
 impl Approval for CreateOrderResponse {
     const REQUEST: Operation = Operation::CreateOrder;
-
-    fn identifiers(&self) -> &ThirdPartyIdentifiers {
-        &self.third_party_identifiers
-    }
 }
 
 impl Approval for RedeemOrderResponse {
     const REQUEST: Operation = Operation::RedeemOrder;
-
-    fn identifiers(&self) -> &ThirdPartyIdentifiers {
-        &self.third_party_identifiers
-    }
 }
 
 impl Approval for CancelOrderResponse {
     const REQUEST: Operation = Operation::CancelOrder;
-
-    fn identifiers(&self) -> &ThirdPartyIdentifiers {
-        &self.third_party_identifiers
-    }
 }
 
 impl Answer for CreateOrderResponse {
@@ -169,7 +142,10 @@ impl Answer for LookupOrderResponse {
 
 impl Answer for AdminMessage {
     fn summary(&self) -> String {
-        present("customer profile id", self.customer_profile_id.is_some())
+        match &self.customer_profile_id {
+            Some(profile_id) => profile_words(profile_id),
+            None => "no customer profile id".to_owned(),
+        }
     }
 }
 
@@ -210,6 +186,11 @@ impl Answer for () {
     fn summary(&self) -> String {
         "accepted".to_owned()
     }
+}
+
+/// How a profile is told, expected or seen.
+pub(crate) fn profile_words(profile_id: &str) -> String {
+    format!("customer profile id {profile_id}")
 }
 
 fn given(references: [&Option<Sensitive>; 2]) -> Vec<&Sensitive> {

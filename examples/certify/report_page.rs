@@ -1,7 +1,12 @@
 //! The evidence report for people: one page that needs nothing else.
 
-use super::advice::{AdviceEvidence, AttemptEvidence};
-use super::evidence::{Evidence, FlowEvidence, OperationTotals, Step, Verdict};
+use money_transfer_retailer::Operation;
+use serde_json::value::RawValue;
+
+use super::advice::{AdviceEvidence, AttemptEvidence, schema};
+use super::demands::RULE;
+use super::evidence::{AnswerCount, Evidence, FlowEvidence, OperationEvidence, Step, Verdict};
+use super::exchange_evidence::ExchangeEvidence;
 
 /// The page.
 pub(crate) fn page(evidence: &Evidence) -> String {
@@ -14,12 +19,15 @@ pub(crate) fn page(evidence: &Evidence) -> String {
          <header>\n<h1>Money Transfer Retailer Interface</h1>\n\
          <p>Evidence of a certification run at <strong>{host}</strong></p>\n</header>\n\
          {summary}\n<h2>Operations</h2>\n<table class=\"narrow\">\n\
-         <tr><th>Operation</th><th>Passed</th><th>Failed</th><th>Not supported</th><th>Verdict</th></tr>\n\
-         {operations}</table>\n<h2>Flows</h2>\n{flows}\
-         <footer>Messages are masked: no personal data, PIN, password or redeem reference is shown. \
+         <tr><th>Operation</th><th>Since 2.5</th><th>Passed</th><th>Failed</th><th>Not supported</th>\
+         <th>Success is</th><th>Answers seen</th><th>Verdict</th></tr>\n\
+         {operations}</table>\n<p>{rule}</p>\n<h2>Flows</h2>\n{flows}\
+         <footer>Messages are those that a relay between client and server passed on, in the client's own \
+         process, and masked: no personal data, PIN, password or redeem reference is shown. \
          Delivered means accepted by the server. Inferred means that the client concluded from another \
          answer that the advice arrived before, or that there was nothing to reverse.</footer>\n</body>\n</html>\n",
         host = escaped(&evidence.server_host),
+        rule = escaped(RULE),
         summary = summary(evidence),
     )
 }
@@ -30,17 +38,24 @@ fn summary(evidence: &Evidence) -> String {
         true => format!("{} (simulator in the same process)", evidence.server_host),
         false => evidence.server_host.clone(),
     };
+    let flows = match evidence.only.len() {
+        0 => "all".to_owned(),
+        _ => format!("only {}", evidence.only.join(", ")),
+    };
     let facts = [
         ("Interface version", evidence.interface_version.to_owned()),
         ("Client", client),
         ("Server", server),
+        ("Transport", evidence.transport.clone()),
         ("Client id", evidence.client_id.clone()),
         ("Reading of answers", evidence.answer_policy.to_owned()),
         ("Timeout", format!("{} ms", evidence.timeout_millis)),
         ("Started", evidence.started_at.to_string()),
         ("Ended", evidence.ended_at.to_string()),
+        ("Flows", flows),
         ("Steps", evidence.totals.to_string()),
         ("Advices", evidence.advices.to_string()),
+        ("Remarks", evidence.remarks.to_string()),
     ];
     let facts = facts
         .iter()
@@ -50,16 +65,32 @@ fn summary(evidence: &Evidence) -> String {
     format!("<dl>\n<dt>Verdict</dt><dd>{verdict}</dd>\n{facts}</dl>")
 }
 
-fn operation(row: &OperationTotals) -> String {
+fn operation(row: &OperationEvidence) -> String {
     let totals = &row.totals;
     let verdict = totals.verdict().map_or("not used".to_owned(), badge);
+    let success: Vec<String> = row.success.iter().map(u16::to_string).collect();
+    let answers: Vec<String> = row.answers.iter().map(answers_like_it).collect();
     format!(
-        "<tr><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{verdict}</td></tr>\n",
+        "<tr><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{verdict}</td></tr>\n",
         escaped(row.operation.name()),
+        if row.is_minimum { "yes" } else { "no" },
         totals.passed,
         totals.failed,
         totals.not_supported,
+        success.join(" or "),
+        answers.join("<br>"),
     )
+}
+
+fn answers_like_it(answers: &AnswerCount) -> String {
+    let label = answers.content_type.as_deref().unwrap_or("no Content-Type");
+    let location = if answers.with_location {
+        ", Location"
+    } else {
+        ""
+    };
+    let (count, status) = (answers.count, answers.http_status);
+    escaped(&format!("{count} × {status}, {label}{location}"))
 }
 
 fn flow(flow: &FlowEvidence) -> String {
@@ -80,7 +111,7 @@ fn step(step: &Step) -> String {
         step.number,
         escaped(&step.step),
         escaped(&step.expected),
-        escaped(&step.seen),
+        seen(step),
         escaped(&step.started_at.to_string()),
         step.duration_millis,
         badge(step.verdict),
@@ -88,36 +119,82 @@ fn step(step: &Step) -> String {
     row + &details(step)
 }
 
+/// What was seen, and what is worth a look in it.
+fn seen(step: &Step) -> String {
+    let remarks = step.remarks.iter();
+    let remarks = remarks.map(|remark| format!("<br>Remark: {}", escaped(remark)));
+    escaped(&step.seen) + &remarks.collect::<String>()
+}
+
 /// What was sent and received, folded away below its step.
 fn details(step: &Step) -> String {
-    let Some(operation) = step.operation else {
+    if step.operation.is_none() && step.exchanges.is_empty() {
         return String::new();
-    };
+    }
     let ids = [("request", &step.request_id), ("advice", &step.advice_id)];
     let ids = ids.iter().filter_map(|(name, id)| {
         id.as_ref()
             .map(|id| format!(" · {name} <code>{}</code>", escaped(id)))
     });
     let ids: String = ids.collect();
-    let sent = match &step.advice {
-        Some(advice) => format!("Sent: {}", advice.schema),
-        None => "Sent".to_owned(),
-    };
-    let messages = [
-        (sent, &step.request),
-        ("Received".to_owned(), &step.response),
-    ];
-    let messages = messages.iter().filter_map(|(name, message)| {
-        let message = escaped(message.as_ref()?);
-        Some(format!("<h4>{}</h4><pre>{message}</pre>", escaped(name)))
-    });
-    let messages: String = messages.collect();
+    let exchanges = step.exchanges.iter();
+    let exchanges: String = exchanges.map(exchange).collect();
     format!(
         "<tr class=\"details\"><td></td><td colspan=\"6\"><details><summary>{}{ids}</summary>\
-         {messages}{attempts}</details></td></tr>\n",
-        escaped(operation.name()),
+         {exchanges}{attempts}</details></td></tr>\n",
+        escaped(step.operation.map_or("messages", Operation::name)),
         attempts = step.advice.as_ref().map(attempts).unwrap_or_default(),
     )
+}
+
+/// What was sent, and what came back for it.
+fn exchange(exchange: &ExchangeEvidence) -> String {
+    let query = exchange.query.iter();
+    let query: Vec<String> = query
+        .map(|(name, value)| format!("{name}={value}"))
+        .collect();
+    let mut sent = format!("{} {}", exchange.method, exchange.path);
+    if !query.is_empty() {
+        sent += &format!("?{}", query.join("&"));
+    }
+    let schema = exchange.operation.and_then(schema);
+    let of_schema = schema.map_or(String::new(), |schema| format!("Sent: {schema}, "));
+    let took = exchange.duration_millis;
+    let took = took.map_or(String::new(), |millis| format!(" after {millis} ms"));
+    format!(
+        "<h4>{}{} at {}</h4>{}<h4>{}{}{took}</h4>{}",
+        escaped(&of_schema),
+        escaped(&sent),
+        escaped(&exchange.sent_at.to_string()),
+        message(exchange.request.as_deref()),
+        escaped(&head(exchange)),
+        escaped(&exchange.end),
+        message(exchange.response.as_deref()),
+    )
+}
+
+/// How the answer began, as far as it did.
+fn head(exchange: &ExchangeEvidence) -> String {
+    let Some(status) = exchange.http_status else {
+        return String::new();
+    };
+    let mut head = format!("HTTP {status}, ");
+    if let Some(label) = &exchange.content_type {
+        head += &format!("{label}, ");
+    }
+    if let Some(location) = &exchange.location {
+        head += &format!("Location: {location}, ");
+    }
+    if exchange.response.is_none() && exchange.response_bytes > 0 {
+        head += &format!("{} bytes that are not shown, ", exchange.response_bytes);
+    }
+    head
+}
+
+fn message(json: Option<&RawValue>) -> String {
+    json.map_or(String::new(), |json| {
+        format!("<pre>{}</pre>", escaped(json.get()))
+    })
 }
 
 /// Every sending of an advice.
@@ -207,5 +284,5 @@ pre { margin: 0; padding: .7rem .9rem; overflow-x: auto; background: var(--paper
 .fail { color: #fff; background: #c4281c; }
 .unsupported { color: #5b4a00; background: #fbeeb8; }
 footer { margin-top: 2.5rem; color: var(--faint); font-size: .85rem; }
-@media print { details { display: none; } body { max-width: none; } }
+@media print { details::details-content { content-visibility: visible; display: block; } body { max-width: none; } }
 ";

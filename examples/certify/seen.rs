@@ -1,11 +1,11 @@
 //! What came of a message, in one shape for all operations.
 
-use money_transfer_retailer::model::{AdviceId, ErrorType};
+use money_transfer_retailer::model::{AdviceId, ErrorType, ReversalReason};
 use money_transfer_retailer::{
-    Approved, Declined, OrderOutcome, Problem, QueryError, RequestError, Unanswered,
+    Approved, Declined, OrderOutcome, Problem, QueryError, RequestError, Unanswered, Unusable,
 };
 
-use super::masking::shown;
+use super::expectation::is_refused;
 use super::message::Answer;
 use super::told;
 
@@ -43,15 +43,6 @@ impl<A: Answer> Seen<A> {
             Seen::Trouble(why) => why.clone(),
         }
     }
-
-    /// The message that was received, as it may be read.
-    pub(crate) fn message(&self) -> Option<String> {
-        match self {
-            Seen::Answered(answer) => Some(answer.shown()),
-            Seen::Declined(declined) => declined.detail.as_ref().map(shown),
-            _ => None,
-        }
-    }
 }
 
 impl<A> Seen<A> {
@@ -63,23 +54,58 @@ impl<A> Seen<A> {
         }
     }
 
-    /// Whether it took too long, or the connection broke: what the interface calls a timeout.
-    pub(crate) fn is_timeout(&self) -> bool {
+    /// Whether only a server that knows the operation answers so: a gateway says no, too.
+    pub(crate) fn shows_the_operation(&self) -> bool {
+        match self {
+            Seen::Answered(_) => true,
+            Seen::Declined(declined) => is_refused(declined),
+            _ => false,
+        }
+    }
+
+    /// Whether the answer did not come in time, or not to its end: nothing, or a success whose body the
+    /// time or the connection cut off.
+    pub(crate) fn is_late(&self) -> bool {
         let Seen::Unknown { cause, .. } = self else {
             return false;
         };
-        matches!(cause.problem, Problem::TimedOut | Problem::ConnectionLost)
+        matches!(
+            cause.problem,
+            Problem::TimedOut
+                | Problem::ConnectionLost
+                | Problem::Unusable {
+                    why: Unusable::CutOff,
+                    ..
+                }
+        )
     }
 
+    /// The reversal of a request whose outcome nobody knows.
+    pub(crate) fn reversal(&self) -> Option<AdviceId> {
+        match self {
+            Seen::Unknown { reversal, .. } => *reversal,
+            _ => None,
+        }
+    }
+
+    /// Why the interface has such a request reversed: without any answer it is a timeout; an answer that
+    /// began, and cannot be used, is one that is not final.
+    pub(crate) fn reversal_reason(&self) -> ReversalReason {
+        match self {
+            Seen::Unknown { cause, .. } if cause.status().is_some() => {
+                ReversalReason::ResponseNotFinal
+            }
+            _ => ReversalReason::Timeout,
+        }
+    }
+
+    /// An ErrorDetail with another status than 501 is about the message, whatever it calls itself: a server
+    /// that names TRANSACTION_NOT_SUPPORTED with it knows the operation.
     fn declined(declined: Declined) -> Self {
-        let detail = declined.detail.as_ref();
         let not_supported = match declined.status {
             501 => true,
-            404 | 405 => detail.is_none(),
-            _ => {
-                let error_type = detail.map(|detail| &detail.error_type);
-                error_type == Some(&ErrorType::TransactionNotSupported)
-            }
+            404 | 405 => declined.detail.is_none(),
+            _ => false,
         };
         match not_supported {
             true => Seen::NotSupported {

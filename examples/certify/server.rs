@@ -7,11 +7,14 @@ use money_transfer_retailer::model::{
 };
 use money_transfer_retailer::policy::InterfaceTable;
 use money_transfer_retailer::simulator::Simulator;
-use money_transfer_retailer::{AdviceRecord, Client, Credentials, DecisionError, RetryPolicy};
+use money_transfer_retailer::{
+    AdviceRecord, Client, ClientBuilder, Credentials, DecisionError, RetryPolicy,
+};
 use tempfile::TempDir;
 
 use super::Trouble;
 use super::arguments::Options;
+use super::relay::{Relay, Upstream};
 
 /// Pauses of a run that somebody waits for.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
@@ -80,6 +83,12 @@ impl Server {
         }
     }
 
+    /// The scheme of the base URL, for the report.
+    pub(crate) fn transport(&self) -> String {
+        let url = url::Url::parse(&self.base_url);
+        url.map_or("unknown".to_owned(), |url| url.scheme().to_owned())
+    }
+
     /// How answers are read, for the report.
     pub(crate) fn answer_policy(&self) -> &'static str {
         match self.interface_table {
@@ -131,39 +140,19 @@ impl Parties {
 /// A till of one flow, with a queue that ends with it.
 pub(crate) struct Till {
     pub(crate) client: Client,
+    pub(crate) relay: Relay,
     // Dropped after the client, which owns the directory.
     _queue: TempDir,
 }
 
 impl Till {
-    pub(crate) async fn open(server: &Server) -> Result<Till, Trouble> {
+    pub(crate) async fn open(server: &Server, upstream: &Upstream) -> Result<Till, Trouble> {
         let queue = tempfile::tempdir()?;
-        let defaults = server.defaults();
-        let mut builder = Client::builder()
-            .base_url(&server.base_url)
-            .credentials(Credentials::new(&server.user, server.password.clone()))
-            .queue_dir(queue.path())
-            .timeout(server.timeout)
-            .deadline(2 * server.timeout)
-            .retry_policy(RetryPolicy::default().pauses(FIRST_PAUSE, LONGEST_PAUSE));
-        if let (Some(originator), Some(receiver), Some(settlement_entity)) = (
-            defaults.originator,
-            defaults.receiver,
-            defaults.settlement_entity,
-        ) {
-            builder = builder
-                .originator(originator)
-                .receiver(receiver)
-                .settlement_entity(settlement_entity);
-        }
-        if server.allow_plain_http {
-            builder = builder.allow_plain_http();
-        }
-        if server.interface_table {
-            builder = builder.answer_policy(InterfaceTable);
-        }
+        let relay = Relay::start(upstream.clone()).await?;
+        let builder = builder(server, &relay.base_url(), &queue);
         Ok(Till {
             client: builder.open().await?,
+            relay,
             _queue: queue,
         })
     }
@@ -190,4 +179,41 @@ impl Till {
 pub(crate) struct Left {
     pub(crate) pending: Vec<AdviceRecord>,
     pub(crate) rejected: Vec<AdviceRecord>,
+}
+
+/// Says what is wrong with the settings before anybody is asked, in the crate's own words: the tills
+/// themselves know nothing but their relays.
+pub(crate) async fn check(server: &Server) -> Result<(), Trouble> {
+    let queue = tempfile::tempdir()?;
+    let client = builder(server, &server.base_url, &queue).open().await?;
+    client.shutdown(Duration::ZERO).await;
+    Ok(())
+}
+
+fn builder(server: &Server, base_url: &str, queue: &TempDir) -> ClientBuilder {
+    let defaults = server.defaults();
+    let mut builder = Client::builder()
+        .base_url(base_url)
+        .credentials(Credentials::new(&server.user, server.password.clone()))
+        .queue_dir(queue.path())
+        .timeout(server.timeout)
+        .deadline(2 * server.timeout)
+        .retry_policy(RetryPolicy::default().pauses(FIRST_PAUSE, LONGEST_PAUSE));
+    if let (Some(originator), Some(receiver), Some(settlement_entity)) = (
+        defaults.originator,
+        defaults.receiver,
+        defaults.settlement_entity,
+    ) {
+        builder = builder
+            .originator(originator)
+            .receiver(receiver)
+            .settlement_entity(settlement_entity);
+    }
+    if server.allow_plain_http {
+        builder = builder.allow_plain_http();
+    }
+    if server.interface_table {
+        builder = builder.answer_policy(InterfaceTable);
+    }
+    builder
 }

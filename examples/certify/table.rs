@@ -24,6 +24,9 @@ pub(crate) fn flow(out: &mut dyn Write, flow: &FlowEvidence) -> io::Result<()> {
             _ => &step.step,
         };
         row(out, [name, what, &step.expected, &step.seen, &verdict])?;
+        for remark in &step.remarks {
+            row(out, ["", "", "", &format!("remark: {remark}"), ""])?;
+        }
     }
     out.flush()
 }
@@ -44,7 +47,13 @@ pub(crate) fn totals(out: &mut dyn Write, evidence: &Evidence) -> io::Result<()>
         writeln!(out, "{heading} ({}): {}", names.len(), names.join(", "))?;
     }
     writeln!(out, "advices: {}", evidence.advices)?;
+    if evidence.remarks > 0 {
+        writeln!(out, "remarks: {}", evidence.remarks)?;
+    }
     writeln!(out, "reading of answers: {}", evidence.answer_policy)?;
+    if !evidence.only.is_empty() {
+        writeln!(out, "only these flows: {}", evidence.only.join(", "))?;
+    }
     let (verdict, totals) = (evidence.verdict, evidence.totals);
     writeln!(out, "{verdict}: {totals}, at {}", evidence.server_host)
 }

@@ -1,7 +1,7 @@
 //! Walking a flow: one step after another, each with its evidence.
 
 use std::cell::RefCell;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -9,13 +9,19 @@ use money_transfer_retailer::Operation;
 use money_transfer_retailer::model::{AdviceId, Defaults, OrderStatus, RequestId};
 use tokio::time::{Instant, sleep};
 
-use super::evidence::{Step, Verdict, millis, now};
+use super::demands::{self, came_later, missing_words};
+use super::echoes::OrderIds;
+use super::evidence::{Step, Verdict, millis};
+use super::exchange_evidence::ExchangeEvidence;
 use super::expectation::Expectation;
 use super::inventions::Order;
-use super::masking::{Secrets, shown};
+use super::masked_json::remember_references;
+use super::masking::Secrets;
 use super::message::{Answer, Message};
+use super::relay::Upstream;
 use super::seen::Seen;
-use super::server::{Server, Till};
+use super::server::{self, Server, Till};
+use super::wire::{End, Exchange, Wire};
 use super::{Trouble, told};
 
 /// The pause before a server is asked again that may take a moment.
@@ -29,6 +35,12 @@ pub(crate) struct World {
     pub(crate) left: RefCell<Vec<LeftOrder>>,
     /// The advices whose refusal was expected, so that nobody is told of it twice.
     pub(crate) foreseen: RefCell<BTreeSet<AdviceId>>,
+    /// The operations that the server has shown to know: from then on none of them may be missing.
+    pub(crate) known: RefCell<HashSet<Operation>>,
+    order_ids: RefCell<OrderIds>,
+    /// What every till of the run sends and receives.
+    pub(crate) wires: RefCell<Vec<Wire>>,
+    pub(crate) upstream: Upstream,
     defaults: Defaults,
 }
 
@@ -50,7 +62,7 @@ pub(crate) struct Walk {
     pub(super) round_trip: Duration,
 }
 
-/// The rest of a flow cannot be walked; its last step says why.
+/// The rest of a flow cannot be walked; its last step says why, or the flow has failed.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Stop {
     Flow,
@@ -61,28 +73,41 @@ pub(crate) enum Stop {
 pub(crate) type Walked<T = ()> = Result<T, Stop>;
 
 impl World {
-    pub(crate) fn new(server: &Server) -> Rc<World> {
+    pub(crate) async fn new(server: &Server) -> Result<Rc<World>, Trouble> {
+        server::check(server).await?;
+        let upstream = Upstream::new(server)?;
         let secrets = Secrets::default();
-        secrets.hide(&server.password);
-        Rc::new(World {
+        secrets.hide_credentials(&server.password, &upstream.authorization(server)?);
+        Ok(Rc::new(World {
             server: server.clone(),
             secrets,
             left: RefCell::default(),
             foreseen: RefCell::default(),
+            known: RefCell::default(),
+            order_ids: RefCell::default(),
+            wires: RefCell::default(),
+            upstream,
             defaults: server.defaults(),
-        })
+        }))
     }
 }
 
 impl Walk {
     pub(crate) async fn begin(world: &Rc<World>, flow: &'static str) -> Result<Walk, Trouble> {
+        let till = Till::open(&world.server, &world.upstream).await?;
+        world.wires.borrow_mut().push(till.relay.wire().clone());
         Ok(Walk {
             world: Rc::clone(world),
             flow,
-            till: Till::open(&world.server).await?,
+            till,
             steps: Vec::new(),
             round_trip: Duration::ZERO,
         })
+    }
+
+    /// What the till of this flow sends and receives.
+    pub(crate) fn wire(&self) -> &Wire {
+        self.till.relay.wire()
     }
 
     pub(crate) fn end(self) -> (Vec<Step>, Till) {
@@ -122,6 +147,7 @@ impl Walk {
         let began = Instant::now();
         let seen = self.exchange(&message, &expected).await;
         self.round_trip = began.elapsed();
+        let draft = self.with_exchanges(draft, M::OPERATION);
         self.judge(draft, M::OPERATION, &expected, seen)
     }
 
@@ -143,6 +169,13 @@ impl Walk {
         self.steps.last().map(|step| step.verdict)
     }
 
+    /// Something about the last step that is worth a look, and no failure.
+    pub(crate) fn remark(&mut self, remark: &str) {
+        if let Some(step) = self.steps.last_mut() {
+            step.remarks.push(remark.to_owned());
+        }
+    }
+
     /// Something that no message is about.
     pub(crate) fn find(&mut self, what: &str, expected: &str, found: Result<String, String>) {
         let draft = self.draft(what, None, expected);
@@ -156,7 +189,10 @@ impl Walk {
 /// A step that has begun.
 pub(super) struct Draft {
     pub(super) step: Step,
+    pub(super) exchanges: Vec<Exchange>,
     began: Instant,
+    /// What was on the wire before.
+    mark: usize,
 }
 
 impl Draft {
@@ -175,21 +211,13 @@ impl Walk {
     ) -> Draft {
         Draft {
             step: Step {
-                number: 0,
-                step: what.into(),
                 operation,
-                request_id: None,
-                advice_id: None,
-                started_at: now(),
-                duration_millis: 0,
                 expected: expected.to_owned(),
-                seen: String::new(),
-                verdict: Verdict::Fail,
-                request: None,
-                response: None,
-                advice: None,
+                ..Step::begun(what)
             },
+            exchanges: Vec::new(),
             began: Instant::now(),
+            mark: self.wire().mark(),
         }
     }
 
@@ -203,7 +231,6 @@ impl Walk {
         message.fill(&self.world.defaults);
         let mut draft = self.draft(what, Some(M::OPERATION), expected);
         draft = draft.about(message.id());
-        draft.step.request = Some(shown(&message));
         (message, draft)
     }
 
@@ -226,39 +253,115 @@ impl Walk {
         }
     }
 
+    /// With what went over the wire for an operation since the step began.
+    pub(super) fn with_exchanges(&self, mut draft: Draft, operation: Operation) -> Draft {
+        let more = self.wire().claim_since(draft.mark, operation);
+        draft.exchanges.extend(more);
+        draft
+    }
+
     pub(super) fn judge<A: Answer>(
         &mut self,
-        mut draft: Draft,
+        draft: Draft,
         operation: Operation,
         expected: &Expectation<'_, A>,
         seen: Seen<A>,
     ) -> Walked<Option<A>> {
+        let seen = as_sent(seen, &draft.exchanges);
         if let Seen::Answered(answer) = &seen {
             for reference in answer.references() {
                 self.world.secrets.hide(reference);
             }
         }
-        let verdict = expected.verdict(operation, &seen);
-        draft.step.response = seen.message();
-        self.note(draft, verdict, seen.words());
+        let is_known = self.world.known.borrow().contains(&operation);
+        let may_be_missing = came_later(operation) && !is_known;
+        let verdict = expected.verdict(may_be_missing, &seen);
+        let words = match &seen {
+            Seen::NotSupported { status } if verdict == Verdict::Fail => {
+                missing_words(*status, operation)
+            }
+            seen => seen.words(),
+        };
+        if seen.shows_the_operation() {
+            self.world.known.borrow_mut().insert(operation);
+        }
+        let words = withheld_words(&draft.exchanges).unwrap_or_default() + &words;
+        self.note(draft, verdict, words);
         match (verdict, seen) {
             (Verdict::Pass, Seen::Answered(answer)) => Ok(Some(answer)),
-            (Verdict::NotSupported, _) => Err(Stop::Flow),
+            (Verdict::NotSupported, _) | (_, Seen::NotSupported { .. }) => Err(Stop::Flow),
             (_, Seen::NotSent(_)) => Err(Stop::Run),
             _ => Ok(None),
         }
     }
 
-    /// Ends a step. Whatever a server may have quoted is struck out here.
+    /// Ends a step: with the verdict, unless HTTP itself has something against the answers. Whatever a
+    /// server may have quoted is struck out here.
     pub(super) fn note(&mut self, draft: Draft, verdict: Verdict, seen: impl Into<String>) {
-        let Draft { mut step, began } = draft;
+        let Draft {
+            mut step,
+            exchanges,
+            began,
+            ..
+        } = draft;
         let secrets = &self.world.secrets;
-        let masked = |text: String| secrets.strike_out(&text);
+        step.exchanges = evidence_of(&exchanges, secrets);
+        let mut seen = vec![seen.into()];
+        seen.extend(distinct(&exchanges, demands::faults));
+        step.verdict = match seen.len() {
+            1 => verdict,
+            _ => Verdict::Fail,
+        };
         step.duration_millis = millis(began.elapsed());
-        step.verdict = verdict;
-        step.seen = masked(seen.into());
-        step.request = step.request.map(masked);
-        step.response = step.response.map(masked);
+        step.seen = secrets.strike_out(&seen.join("; "));
+        let order_ids = &self.world.order_ids;
+        exchanges
+            .iter()
+            .for_each(|exchange| order_ids.borrow_mut().learn(exchange));
+        let remarks = |exchange: &Exchange| demands::remarks(exchange, &order_ids.borrow());
+        let remarks = distinct(&exchanges, remarks).into_iter();
+        step.remarks = remarks.map(|remark| secrets.strike_out(&remark)).collect();
+        if let Some(advice) = &mut step.advice {
+            advice.strike_out(secrets);
+        }
         self.steps.push(step);
+    }
+}
+
+/// The evidence of exchanges; what they tell is hidden before any of it is shown.
+pub(crate) fn evidence_of(exchanges: &[Exchange], secrets: &Secrets) -> Vec<ExchangeEvidence> {
+    for exchange in exchanges {
+        remember_references(&exchange.received, secrets);
+    }
+    let evidence = |exchange| ExchangeEvidence::of(exchange, secrets);
+    exchanges.iter().map(evidence).collect()
+}
+
+/// What is said of the exchanges, once.
+pub(crate) fn distinct(
+    exchanges: &[Exchange],
+    say: impl Fn(&Exchange) -> Vec<String>,
+) -> Vec<String> {
+    let mut said: Vec<String> = Vec::new();
+    for words in exchanges.iter().flat_map(say) {
+        if !said.contains(&words) {
+            said.push(words);
+        }
+    }
+    said
+}
+
+/// What the till was not to have, and cannot tell.
+fn withheld_words(exchanges: &[Exchange]) -> Option<String> {
+    let last = exchanges.last().filter(|last| last.end == End::Withheld)?;
+    let status = last.head.as_ref()?.status;
+    Some(format!("HTTP {status}, kept from the till; to the till "))
+}
+
+/// A till knows only its relay: whether there was a connection to the server, the relay knows.
+fn as_sent<A>(seen: Seen<A>, exchanges: &[Exchange]) -> Seen<A> {
+    match (exchanges.last().map(|exchange| &exchange.end), &seen) {
+        (Some(End::NotConnected(why)), Seen::Unknown { .. }) => Seen::NotSent(why.clone()),
+        _ => seen,
     }
 }

@@ -7,10 +7,7 @@ use std::time::Duration;
 
 use super::Answer;
 use super::outcome::{error_detail, excerpt};
-use crate::model::{
-    self, ErrorDetail, ErrorType, LONG_NUMBER_DIGITS, Operation, RequestId, ReversalReason,
-    Sensitive,
-};
+use crate::model::{self, ErrorDetail, ErrorType, Operation, RequestId, ReversalReason, Sensitive};
 
 /// The upstream said no: final, and nothing exists there.
 #[derive(Clone, Debug, PartialEq)]
@@ -46,23 +43,6 @@ impl Declined {
         self.status == 501
     }
 
-    /// What may be kept of it for long: no words, as nobody knows whom they quote.
-    pub(crate) fn for_the_record(&self) -> String {
-        let mut record = format!("HTTP status {}", self.status);
-        let Some(detail) = &self.detail else {
-            return record;
-        };
-        match is_a_code(detail.error_type.as_str()) {
-            true => record += &format!(", {}", detail.error_type),
-            false => record += ", an errorType that is no name",
-        }
-        let code = detail.provider_error_code.as_deref();
-        if let Some(code) = code.filter(|code| is_a_code(code)) {
-            record += &format!(" (provider's code {code})");
-        }
-        record
-    }
-
     pub(super) fn of(
         answer: &Answer,
         operation: Operation,
@@ -81,14 +61,6 @@ impl Declined {
             detail,
         }
     }
-}
-
-/// Whether `text` is the name of a kind of error, and cannot be somebody's name or number.
-fn is_a_code(text: &str) -> bool {
-    const LONGEST: usize = 64;
-    let is_of_a_code = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_';
-    let digits = text.chars().filter(char::is_ascii_digit).count();
-    text.len() <= LONGEST && digits < LONG_NUMBER_DIGITS && text.chars().all(is_of_a_code)
 }
 
 impl fmt::Display for Declined {
@@ -219,6 +191,9 @@ pub enum Unusable {
     /// It is not the JSON that the operation answers with.
     #[error("cannot be read: {0}")]
     Unreadable(model::Unreadable),
+    /// It is JSON, but has no member of the answer that was asked for.
+    #[error("has no member of this operation's answer")]
+    AnotherMessage,
     /// It answers another message.
     #[error("carries another id than the message that it answers")]
     AnotherId,

@@ -21,15 +21,17 @@
 //!    echo personal data.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::value::RawValue;
 
 use super::failure::{Declined, NotSent, Problem, Unanswered, Unusable};
 use super::{Answer, AnswerPolicy, AnsweredRequest, BodyEnd, NoAnswer, RequestMeaning};
 use crate::model::{
-    self, AdviceId, ErrorDetail, Money, Operation, RequestId, Sensitive, TransactionMessage,
+    self, AdminMessage, AdviceId, ErrorDetail, ExchangeRate, FeeQuoteResponse, LookupOrderResponse,
+    Money, Operation, OrderHistoryResponse, Reading, RequestId, Sensitive, TransactionMessage,
 };
 
 /// How much of a failure's body an error quotes, in bytes.
@@ -155,8 +157,26 @@ pub(crate) fn of_advice(
     }
 }
 
+/// What answers a query, or an update.
+pub(crate) trait QueryMessage: DeserializeOwned {
+    /// Takes note of the parts that could not be read, where there is a place for that.
+    fn note_skipped(&mut self, _paths: Vec<String>) {}
+}
+
+impl QueryMessage for () {}
+impl QueryMessage for LookupOrderResponse {}
+impl QueryMessage for AdminMessage {}
+impl QueryMessage for FeeQuoteResponse {}
+impl QueryMessage for ExchangeRate {}
+
+impl QueryMessage for OrderHistoryResponse {
+    fn note_skipped(&mut self, paths: Vec<String>) {
+        self.skipped = paths;
+    }
+}
+
 /// Reads the outcome of one sending of a query, or of the update `id`.
-pub(crate) fn of_query<R: DeserializeOwned>(
+pub(crate) fn of_query<R: QueryMessage>(
     result: Result<Answer, NoAnswer>,
     operation: Operation,
     id: Option<RequestId>,
@@ -167,7 +187,7 @@ pub(crate) fn of_query<R: DeserializeOwned>(
         Err(NoAnswer::Unanswered(cause)) => return QueryOutcome::Unknown(cause),
     };
     match standing_of(&answer) {
-        Standing::Success => match query_answer(&answer, operation) {
+        Standing::Success => match query_answer(&answer, operation, id) {
             Ok(response) => QueryOutcome::Answered(response),
             Err(why) => QueryOutcome::Unknown(unusable(&answer, why)),
         },
@@ -176,6 +196,10 @@ pub(crate) fn of_query<R: DeserializeOwned>(
         Standing::OwnDoubt => QueryOutcome::Unknown(server_fault(&answer)),
         // Servers of an earlier version answer what they do not know like this.
         Standing::Stranger => match answer.status {
+            // It may have been the service, which did not come to its reason.
+            404 | 405 if answer.body_end == BodyEnd::CutOff => {
+                QueryOutcome::Unknown(not_the_service(&answer))
+            }
             status @ (404 | 405) => QueryOutcome::NotSupported { status },
             408 | 425 | 429 => QueryOutcome::Unknown(not_the_service(&answer)),
             400..=499 => QueryOutcome::Failed(Declined::of(&answer, operation, id)),
@@ -211,7 +235,11 @@ fn is_cut_off_before_its_reason(answer: &Answer) -> bool {
 }
 
 pub(super) fn error_detail(answer: &Answer) -> Option<ErrorDetail> {
-    ErrorDetail::recognise(text_of(answer).as_bytes())
+    let text = text_of(answer);
+    match answer.status {
+        400 | 501 => ErrorDetail::of_refusal(text.as_bytes()),
+        _ => ErrorDetail::recognise(text.as_bytes()),
+    }
 }
 
 /// The body as text. Neither a decorative name in a wrong charset nor a byte order mark may cost an
@@ -222,7 +250,7 @@ fn text_of(answer: &Answer) -> Cow<'_, str> {
 }
 
 fn approval<R: ApprovalMessage>(answer: &Answer, id: &str) -> Result<R, Unusable> {
-    let response: R = body_of(answer)?;
+    let response: R = body_of(answer)?.value;
     if !response.message_id().eq_ignore_ascii_case(id) {
         return Err(Unusable::AnotherId);
     }
@@ -292,6 +320,15 @@ impl<'a> Signs<'a> {
         }
     }
 
+    /// Whether they name the message that was sent.
+    fn name(&self, id: Option<RequestId>) -> bool {
+        let named = self.id.map(|id| serde_json::from_str::<String>(id.get()));
+        match (named, id) {
+            (Some(Ok(named)), Some(id)) => named.eq_ignore_ascii_case(&id.to_string()),
+            _ => false,
+        }
+    }
+
     /// No success names an `errorType`. Not only an `ErrorDetail` contradicts its status: a cloud
     /// function behind a gateway answers its failures with 200 and an error without an id.
     fn check_no_error(&self) -> Result<(), Unusable> {
@@ -302,29 +339,75 @@ impl<'a> Signs<'a> {
     }
 }
 
-/// What a 204 answers has nothing to say, and a body that comes all the same says no more.
-fn query_answer<R: DeserializeOwned>(answer: &Answer, operation: Operation) -> Result<R, Unusable> {
+/// What a 204 answers has nothing to say. A body that comes with another success has to look like this
+/// operation's, or name the message: a captive portal speaks JSON, too.
+fn query_answer<R: QueryMessage>(
+    answer: &Answer,
+    operation: Operation,
+    id: Option<RequestId>,
+) -> Result<R, Unusable> {
     if operation.success().contains(&204) {
         check_end(answer)?;
-        signs_of_success(&text_of(answer))?;
+        let text = text_of(answer);
+        let signs = signs_of_success(&text)?;
+        if answer.status != 204 && signs.is_some_and(|signs| !signs.name(id)) {
+            check_members(&text, operation)?;
+        }
         return model::read(b"null")
             .map(|reading| reading.value)
             .map_err(Unusable::Unreadable);
     }
-    body_of(answer)
+    let mut reading: Reading<R> = body_of(answer)?;
+    check_members(&text_of(answer), operation)?;
+    reading.value.note_skipped(reading.skipped);
+    Ok(reading.value)
 }
 
-fn body_of<R: DeserializeOwned>(answer: &Answer) -> Result<R, Unusable> {
+/// Every member may be missing alone, but not all that show which operation is answered.
+fn check_members(text: &str, operation: Operation) -> Result<(), Unusable> {
+    let names = identifying_members(operation);
+    if names.is_empty() {
+        return Ok(());
+    }
+    let members: BTreeMap<String, Option<IgnoredAny>> =
+        serde_json::from_str(text).map_err(|_| Unusable::AnotherMessage)?;
+    let is_given = |name: &&str| members.get(*name).is_some_and(Option::is_some);
+    match names.iter().any(is_given) {
+        true => Ok(()),
+        false => Err(Unusable::AnotherMessage),
+    }
+}
+
+/// The members that only this operation's messages have; none where reading alone demands enough.
+fn identifying_members(operation: Operation) -> &'static [&'static str] {
+    match operation {
+        Operation::GetCustomerInfo | Operation::CreateOrUpdateCustomer => &[
+            "originator",
+            "receiver",
+            "customerDetails",
+            "customerProfileId",
+        ],
+        Operation::GetFeeQuote | Operation::GetFeeQuoteByPost => {
+            &["originator", "receiver", "feeQuote", "quoteId"]
+        }
+        Operation::GetCustomerOrderHistory => &["originator", "receiver", "orders"],
+        Operation::UpdateOrderStatus => &["updateTime", "orderRedeemRef"],
+        Operation::UpdateOrderPin => &["orderRedeemRef"],
+        _ => &[],
+    }
+}
+
+fn body_of<R: DeserializeOwned>(answer: &Answer) -> Result<Reading<R>, Unusable> {
     check_end(answer)?;
     let text = text_of(answer);
     if let Some(signs) = Signs::of(&text) {
         signs.check_no_error()?;
     }
-    let reading = model::read(text.as_bytes()).map_err(Unusable::Unreadable)?;
+    let reading: Reading<R> = model::read(text.as_bytes()).map_err(Unusable::Unreadable)?;
     if !reading.skipped.is_empty() {
         tracing::warn!(paths = ?reading.skipped, "left out what cannot be read of an answer");
     }
-    Ok(reading.value)
+    Ok(reading)
 }
 
 fn check_end(answer: &Answer) -> Result<(), Unusable> {

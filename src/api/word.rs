@@ -91,9 +91,11 @@ impl Declined {
 
     fn word(&self) -> Word {
         match self.error_type() {
-            Some(ErrorType::AuthenticationError) => Word::Trouble(Trouble::Credentials, None),
+            Some(ErrorType::AuthenticationError) => {
+                Word::Trouble(Trouble::Credentials, self.retry_after)
+            }
             _ if self.is_service_word() => Word::Service,
-            _ => Word::Trouble(of_status(self.status), None),
+            _ => Word::Trouble(of_status(self.status), self.retry_after),
         }
     }
 }
@@ -126,5 +128,31 @@ fn of_status(status: u16) -> Trouble {
         401 | 403 | 407 => Trouble::Credentials,
         300..=399 | 404 | 405 => Trouble::WrongAddress,
         _ => Trouble::Gateway,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::outcome::of_advice;
+    use crate::api::transport::{Answer, BodyEnd};
+    use crate::model::{AdviceId, Operation};
+
+    #[test]
+    fn who_refuses_and_asks_to_be_left_alone_is_heard() {
+        let own = r#"{"errorType":"AUTHENTICATION_ERROR","errorMessage":"no","id":"7"}"#;
+        let asked = Some(Duration::from_secs(60));
+        for (status, body) in [(400, own), (403, "<html>")] {
+            let answer = Answer {
+                status,
+                content_type: None,
+                retry_after: asked,
+                body: body.into(),
+                body_end: BodyEnd::Complete,
+            };
+            let outcome = of_advice(Ok(answer), Operation::ConfirmPayment, AdviceId::random());
+            let expected = Word::Trouble(Trouble::Credentials, asked);
+            assert_eq!(outcome.word(), expected, "{status}");
+        }
     }
 }

@@ -101,7 +101,7 @@ impl<'a> Advices<'a> {
 
     /// Waits until the upstream has taken or refused the advice `id`, for as long as `deadline`, and
     /// returns what became of it; `None` if the queue knows no such advice. The last 10,000 settled ones
-    /// are kept.
+    /// are kept, and an advice that was [reissued](crate::Client::reissue) is known by its new id.
     ///
     /// # Errors
     /// [`WaitError::StillPending`] at the deadline; as for [`pending`](Advices::pending) otherwise.
@@ -114,6 +114,7 @@ impl<'a> Advices<'a> {
             .core
             .ledger
             .request_of(id)
+            .await
             .map_err(DecisionError::from)?
         else {
             return Ok(None);

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::Limit;
 use crate::api::{Declined, HttpSetupError, NotSent, Unanswered};
 use crate::model::{Operation, RequestId, Violations};
-use crate::saf::{Conflict, LedgerError, RetryPolicyError};
+use crate::saf::{Conflict, InterventionError, LedgerError, RetryPolicyError};
 use crate::store::{LockError, StoreError};
 
 /// Why a client could not be opened. Nothing was sent, and what the queue holds is still in it.
@@ -134,7 +134,7 @@ pub enum RequestError {
     /// late reversal could reopen what this request pays out. Nothing was sent. Wait for it, or insist
     /// by [`Client::despite_earlier_reversal`](crate::Client::despite_earlier_reversal).
     #[error(
-        "{operation} {request_id} was not sent: the reversal of {reversed} for the same order is pending"
+        "{operation} {request_id} was not sent: the reversal of {reversed} for the same order is not settled"
     )]
     EarlierReversalPending {
         /// The operation.
@@ -221,6 +221,10 @@ pub enum DecisionError {
     /// The disk is full, and nothing was written. Make room and repeat the decision.
     #[error("the decision is not stored: the disk is full; make room, and repeat it")]
     Full(#[source] StoreError),
+    /// The queue cannot be extended for now, and nothing was written. Look after the disk, and repeat the
+    /// decision.
+    #[error("the decision is not stored: the queue cannot be extended; repeat it")]
+    NotExtended(#[source] StoreError),
     /// The decision is longer than the queue takes, and is not stored.
     #[error("the decision is not stored: it is longer than the queue takes")]
     TooLarge(#[source] StoreError),
@@ -230,6 +234,9 @@ pub enum DecisionError {
     /// The interface knows no such reason. Nothing was changed.
     #[error("the interface knows no such reason for a reversal")]
     UnknownReason,
+    /// Somebody has to answer for it, with a reason where one is asked for. Nothing was changed.
+    #[error(transparent)]
+    Intervention(#[from] InterventionError),
     /// The client was shut down. Open the queue again and repeat the decision.
     #[error("the client is shut down: open the queue again and repeat the decision")]
     Closed,
@@ -240,6 +247,9 @@ impl From<LedgerError> for DecisionError {
         match error {
             LedgerError::Conflict(conflict) => DecisionError::Conflict(conflict),
             LedgerError::Store(source @ StoreError::Full { .. }) => DecisionError::Full(source),
+            LedgerError::Store(source @ StoreError::NotExtended { .. }) => {
+                DecisionError::NotExtended(source)
+            }
             LedgerError::Store(source @ StoreError::TooLarge { .. }) => {
                 DecisionError::TooLarge(source)
             }

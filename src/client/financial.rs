@@ -124,6 +124,7 @@ impl Client {
             in_doubt: false,
             stands_since: None,
             advice_number: None,
+            interventions: Vec::new(),
             state: State::Sent,
         };
         // By this it is known which order a reversal is about.
@@ -323,7 +324,7 @@ impl Core {
 }
 
 impl Core {
-    /// Applies `event` with nobody waiting for it. A full disk is waited out, for as long as the client
+    /// Applies `event` with nobody waiting for it. A disk that gives no room is waited out, for as long as the client
     /// lives; the next open does the rest.
     fn decide_by_itself(self: &Arc<Self>, id: RequestId, event: Event) {
         // Not in a task: the runtime may be about to end.
@@ -334,7 +335,9 @@ impl Core {
                 // Held no longer than this: the last client that is dropped ends everything.
                 let Some(core) = core.upgrade() else { return };
                 match core.ledger.apply(id, event.clone()).await {
-                    Err(LedgerError::Store(StoreError::Full { .. })) => drop(core),
+                    Err(LedgerError::Store(
+                        StoreError::Full { .. } | StoreError::NotExtended { .. },
+                    )) => drop(core),
                     _ => return,
                 }
                 sleep(policy.pause_after(attempt)).await;
@@ -397,7 +400,11 @@ impl<R> Drop for Handover<R> {
     }
 }
 
-fn not_journaled(error: LedgerError, operation: Operation, request_id: RequestId) -> RequestError {
+pub(super) fn not_journaled(
+    error: LedgerError,
+    operation: Operation,
+    request_id: RequestId,
+) -> RequestError {
     match error {
         LedgerError::Store(source) => RequestError::NotJournaled {
             operation,

@@ -19,6 +19,7 @@ mod error;
 mod expiry;
 mod financial;
 mod finding;
+mod operator;
 mod outcome;
 mod preflight;
 mod queries;

@@ -4,6 +4,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use super::financial::not_journaled;
 use super::{Client, RequestError};
 use crate::model::{Money, Operation, RequestId};
 use crate::saf::LedgerError;
@@ -88,10 +89,10 @@ impl Client {
         operation: Operation,
         request_id: RequestId,
     ) -> Result<(), RequestError> {
-        // What cannot be read is for the journaling to say.
-        let Ok(Some(limit)) = self.reached().await else {
-            return Ok(());
-        };
+        // Whoever sets a limit wants none exceeded for want of knowledge.
+        let reached = self.reached().await;
+        let reached = reached.map_err(|error| not_journaled(error, operation, request_id))?;
+        let Some(limit) = reached else { return Ok(()) };
         match self.core.ledger.look_up(request_id).await {
             Ok(Some(_)) => Ok(()),
             _ => Err(RequestError::LimitReached {

@@ -7,8 +7,8 @@ use super::{Client, QueryError};
 use crate::model::{
     AdminMessage, CustomerInfoQuery, ErrorType, ExchangeRate, ExchangeRateQuery, FeeQuoteQuery,
     FeeQuoteRequest, FeeQuoteResponse, LookupOrderQuery, LookupOrderResponse, Operation,
-    OrderHistoryQuery, OrderHistoryResponse, PersonalDetails, RequestId, UpdateOrderPinRequest,
-    UpdateOrderStatusRequest,
+    OrderHistoryQuery, OrderHistoryResponse, PersonalDetails, RequestId, Sensitive,
+    UpdateOrderPinRequest, UpdateOrderStatusRequest,
 };
 
 /// # Queries and updates
@@ -70,7 +70,8 @@ impl Client {
     /// A repeat of a registration whose first answer was lost is refused with
     /// `CUSTOMER_CHECK_FAILED`, as the customer exists by then. Before such a failure is reported, the
     /// customer is therefore looked up, within the same deadline. What is found counts as the answer
-    /// if it is what was to be registered, to the last detail.
+    /// if it names the person who was to be registered: what was sent of the identity document, the names
+    /// and the birth date. The provider may add to the rest, or write it its own way.
     ///
     /// # Errors
     /// [`QueryError::Failed`] with `CUSTOMER_CHECK_FAILED` where the identity number belongs to
@@ -91,7 +92,8 @@ impl Client {
                 let in_time = self.with_deadline(time_left);
                 let found = in_time.customer_info(registration.query).await;
                 let is_it = |found: &AdminMessage| {
-                    found.customer_details.as_ref() == Some(&registration.details)
+                    let details = found.customer_details.as_ref();
+                    details.is_some_and(|details| is_same_person(&registration.details, details))
                 };
                 found.ok().filter(is_it).ok_or(error)
             }
@@ -150,6 +152,27 @@ fn is_customer_check(error: &QueryError) -> bool {
     }
 }
 
+/// Whether the record says what was sent of the members that tell one person from another.
+fn is_same_person(sent: &PersonalDetails, found: &PersonalDetails) -> bool {
+    let texts = [
+        (&sent.id_number, &found.id_number),
+        (&sent.first_name, &found.first_name),
+        (&sent.last_name, &found.last_name),
+        (&sent.date_of_birth, &found.date_of_birth),
+    ];
+    let is_kept = |(sent, found): (&Option<Sensitive>, &Option<Sensitive>)| match (sent, found) {
+        (None, _) => true,
+        (Some(sent), Some(found)) => {
+            let (sent, found) = (sent.expose().trim(), found.expose().trim());
+            sent.to_lowercase() == found.to_lowercase()
+        }
+        (Some(_), None) => false,
+    };
+    texts.into_iter().all(is_kept)
+        && (sent.id_type.is_none() || sent.id_type == found.id_type)
+        && (sent.id_country_code.is_none() || sent.id_country_code == found.id_country_code)
+}
+
 /// A customer who is to be registered, with the query that would find the record.
 struct Registration {
     details: PersonalDetails,
@@ -168,17 +191,19 @@ impl Registration {
     }
 }
 
+/// The query names the same retailer and provider as the message: a customer is known to them only.
 fn customer_of(message: &AdminMessage, details: &PersonalDetails) -> Option<CustomerInfoQuery> {
+    let originator = message.originator.as_ref();
+    let merchant_id = originator.map(|from| from.merchant.merchant_id.clone());
+    let institution_id = originator.map(|from| from.institution.id.clone());
+    let receiver_id = message.receiver.as_ref().map(|to| to.id.clone());
     let query = CustomerInfoQuery::builder()
         .id_number(details.id_number.clone()?)
         .maybe_id_type(details.id_type.clone())
         .maybe_id_country_code(details.id_country_code.clone())
-        .maybe_receiver_id(
-            message
-                .receiver
-                .as_ref()
-                .map(|receiver| receiver.id.clone()),
-        );
+        .maybe_merchant_id(merchant_id)
+        .maybe_originator_inst_id(institution_id)
+        .maybe_receiver_id(receiver_id);
     Some(query.build())
 }
 
@@ -264,5 +289,30 @@ impl Query for UpdateOrderPinRequest {
 
     fn content(&self) -> Result<Content, serde_json::Error> {
         Content::body(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::client::tests::defaults;
+    use crate::model::Institution;
+
+    /// With the defaults of the client, a record would be looked for that another shop has.
+    #[test]
+    fn a_registration_is_looked_for_where_its_message_put_it() {
+        let mut originator = defaults().originator.unwrap();
+        originator.merchant.merchant_id = "ANOTHER SHOP 01".to_owned();
+        originator.institution.id = "588893".to_owned();
+        let details = PersonalDetails::builder().id_number("7001015009087");
+        let message = AdminMessage::builder()
+            .originator(originator)
+            .receiver(Institution::new("627822", "Another provider"))
+            .customer_details(details.build())
+            .build();
+        let query = Registration::of(&message).unwrap().query;
+        assert_eq!(query.merchant_id.as_deref(), Some("ANOTHER SHOP 01"));
+        assert_eq!(query.originator_inst_id.as_deref(), Some("588893"));
+        assert_eq!(query.receiver_id.as_deref(), Some("627822"));
     }
 }

@@ -9,18 +9,17 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use serde::Serialize;
-use serde::de::DeserializeOwned;
 use tokio::time::{Instant, sleep};
 
 use super::{Client, QueryError};
-use crate::api::outcome::{QueryOutcome, of_query};
+use crate::api::outcome::{QueryMessage, QueryOutcome, of_query};
 use crate::api::{Call, json_body};
 use crate::model::{Check, Fill, Operation, RequestId, Sensitive};
 
 /// What repeating has to know of a query or an update.
 pub(super) trait Query: Fill + Check {
     const OPERATION: Operation;
-    type Answer: DeserializeOwned;
+    type Answer: QueryMessage;
 
     /// The id of the message, where it is one that has the id of a request.
     fn request_id(&self) -> Option<RequestId> {

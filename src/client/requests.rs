@@ -40,8 +40,9 @@ impl Client {
     /// then confirm.
     ///
     /// Everything that is said of [`create_order`](Client::create_order) holds here, too. After an
-    /// unknown outcome, ask again for the same reference only once its reversal is no longer
-    /// [pending](super::Advices::pending): a late reversal could reopen an order that was paid out.
+    /// unknown outcome, ask again for the same reference only once its reversal is settled, neither
+    /// [pending](super::Advices::pending) nor [rejected](super::Advices::rejected): a late reversal could
+    /// reopen an order that was paid out.
     ///
     /// Wire name: `redeemOrder`.
     ///
@@ -58,7 +59,7 @@ impl Client {
     ///
     /// A cancellation takes effect with its answer: refund the sender, then
     /// [`complete`](super::Approved::complete) it; or reverse it. After an unknown outcome, ask again
-    /// for the same reference only once its reversal is no longer [pending](super::Advices::pending).
+    /// for the same reference only once its reversal is settled.
     ///
     /// Wire name: `cancelOrder`.
     ///

@@ -25,17 +25,32 @@ pub struct Health {
     pub store_error: Option<String>,
     /// How many advices are pending.
     pub pending: usize,
+    /// How many advices the upstream refused that nobody has seen to yet
+    /// ([`Advices::rejected`](crate::Advices::rejected)).
+    pub rejected: usize,
+    /// How many advices cannot be sent because their records are damaged, as far as the delivery came upon
+    /// them ([`Advices::damaged`](crate::Advices::damaged)).
+    pub damaged: usize,
+    /// How many pending advices the disk would not give out when it was asked last. They are tried again. For
+    /// the first half a minute everything waits with them; after that they hold up no others, those of the
+    /// same order included, which nobody can tell. With [`in_order`](crate::ClientBuilder::in_order) all
+    /// others wait until it can be read.
+    pub unreadable: usize,
     /// With [`in_order`](crate::ClientBuilder::in_order), the advice that was tried in vain and that all
     /// others wait for.
     pub blocked_by: Option<AdviceId>,
 }
 
 impl Health {
-    /// Whether nothing is in the way.
+    /// Whether nothing is in the way of the delivery, and no advice waits for a person. Whether somebody has
+    /// to decide on a request is for [`undecided`](crate::Advices::undecided) and
+    /// [`duplicates`](crate::Advices::duplicates) to say.
     pub fn is_well(&self) -> bool {
         let is_held = self.is_paused || self.is_quarantined || self.suspension.is_some();
         let is_reached = self.link == LinkState::Up && self.trouble.is_none();
-        is_reached && !is_held && self.store_error.is_none() && self.blocked_by.is_none()
+        let is_whole = self.store_error.is_none() && self.damaged == 0 && self.unreadable == 0;
+        let is_flowing = self.blocked_by.is_none() && self.rejected == 0;
+        is_reached && !is_held && is_whole && is_flowing
     }
 }
 
@@ -53,6 +68,7 @@ impl Client {
     /// How the delivery of advices goes.
     pub fn health(&self) -> Health {
         let core = &self.core;
+        let (damaged, unreadable) = core.schedule.unreadable();
         Health {
             link: core.link.public_state(),
             trouble: core.link.trouble(),
@@ -61,6 +77,9 @@ impl Client {
             is_quarantined: core.control.is_quarantined(),
             store_error: core.store_error(),
             pending: core.schedule.len(),
+            rejected: core.ledger.refused(),
+            damaged,
+            unreadable,
             blocked_by: core.blocked_by(),
         }
     }
@@ -85,10 +104,7 @@ impl Client {
     /// As for [`confirm`](Client::confirm), where the end of a suspension cannot be stored.
     pub async fn resume(&self) -> Result<(), DecisionError> {
         let core = &self.core;
-        if core.control.suspension().is_some() {
-            core.ledger.keep_note(Note::Suspension, None).await?;
-        }
-        core.control.resume();
+        core.control.resume(&core.ledger).await?;
         core.schedule.nudge();
         Ok(())
     }

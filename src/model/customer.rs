@@ -213,4 +213,9 @@ pub struct OrderHistoryResponse {
     /// `originator`: shop, till and cashier; required on the wire.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub originator: Option<Originator>,
+    /// Not on the wire: the paths of what could not be read and was left out. `orders[2]` is an order that the upstream
+    /// told of and that is missing above; `orders[0].receiver` is a part of one that is there.
+    #[serde(skip)]
+    #[builder(default)]
+    pub skipped: Vec<String>,
 }

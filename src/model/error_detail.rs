@@ -43,6 +43,9 @@ impl ErrorDetail {
     ///
     /// Only an object whose `errorType`, `errorMessage` and `id` are all texts is one: gateways and proxies answer errors in
     /// JSON, too. A text in a wrong charset does not keep it from being recognised.
+    ///
+    /// A 400 and a 501 are the service's own word whatever their bodies are: those are read
+    /// [leniently](ErrorDetail::of_refusal).
     #[must_use]
     pub fn recognise(body: &[u8]) -> Option<Self> {
         let body = String::from_utf8_lossy(body);
@@ -62,6 +65,13 @@ impl ErrorDetail {
             .filter(|evidence| evidence.skipped.is_empty())?;
         read(body).ok().map(|reading| reading.value)
     }
+
+    /// Reads the body of a 400 or a 501, of which an `errorType` is enough. What else is missing is empty.
+    #[must_use]
+    pub fn of_refusal(body: &[u8]) -> Option<Self> {
+        let body = String::from_utf8_lossy(body);
+        read(body.as_bytes()).ok().map(|reading| reading.value)
+    }
 }
 
 impl Check for ErrorDetail {
@@ -72,75 +82,73 @@ impl Check for ErrorDetail {
     }
 }
 
+/// Safe to log: codes and ids. Of all words no more than their length, as nobody knows whom they quote.
 impl fmt::Debug for ErrorDetail {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let provider_message = self.provider_error_message.as_deref();
         f.debug_struct("ErrorDetail")
-            .field("error_type", &self.error_type)
-            .field("error_message", &without_numbers(&self.error_message))
-            .field("id", &self.id)
-            .field("original_id", &self.original_id)
+            .field("error_type", &self.error_type.code())
+            .field("error_message", &length(&self.error_message))
+            .field("id", &id(&self.id))
+            .field("original_id", &self.original_id.as_deref().map(id))
             .field("detail_message", &self.detail_message.as_ref().map(shape))
-            .field("provider_error_code", &self.provider_error_code)
-            .field(
-                "provider_error_message",
-                &self.provider_error_message.as_deref().map(without_numbers),
-            )
+            .field("provider_error_code", &self.provider_code())
+            .field("provider_error_message", &provider_message.map(length))
             .finish()
     }
 }
 
-/// The type and the message, safe to log: a long number in the message is masked.
+/// Safe to log: the codes. For the words read [`error_message`](ErrorDetail::error_message).
 impl fmt::Display for ErrorDetail {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let message = without_numbers(&self.error_message);
-        write!(f, "{}: {message}", self.error_type)
+        f.write_str(self.error_type.code())?;
+        match self.provider_code() {
+            Some(code) => write!(f, " (provider's code {code})"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl ErrorType {
+    /// The text on the wire, if it is safe to log and to keep: a server may put anybody's name there.
+    pub(crate) fn code(&self) -> &str {
+        code(self.as_str())
+    }
+}
+
+impl ErrorDetail {
+    fn provider_code(&self) -> Option<&str> {
+        self.provider_error_code.as_deref().map(code)
     }
 }
 
 /// The fewest digits that could be a PIN, or a part of somebody's number.
-pub(crate) const LONG_NUMBER_DIGITS: usize = 4;
+const LONG_NUMBER_DIGITS: usize = 4;
 
-/// The text with `***` for every long number and every e-mail address: some servers say whose it was
-/// that they did not like.
-fn without_numbers(text: &str) -> String {
-    let words = text.split_inclusive(char::is_whitespace);
-    let without_addresses = words.map(|word| match word.contains('@') {
-        true => format!("***{}", &word[word.trim_end().len()..]),
-        false => word.to_owned(),
-    });
-    let text: String = without_addresses.collect();
-    let mut shown = String::with_capacity(text.len());
-    let mut rest = &text[..];
-    while let Some(start) = rest.find(char::is_numeric) {
-        let (length, digits) = number_at(&rest[start..]);
-        let end = start + length;
-        shown += &rest[..start];
-        shown += match digits >= LONG_NUMBER_DIGITS {
-            true => "***",
-            false => &rest[start..end],
-        };
-        rest = &rest[end..];
-    }
-    shown + rest
+/// What stands for what is not shown.
+const MASKED: &str = "***";
+
+/// Whether `text` is the name or the number of a kind of error, and cannot be somebody's.
+fn is_a_code(text: &str) -> bool {
+    const LONGEST: usize = 64;
+    let is_of_a_code = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || "_-.".contains(c);
+    let digits = text.chars().filter(char::is_ascii_digit).count();
+    text.len() <= LONGEST && digits < LONG_NUMBER_DIGITS && text.chars().all(is_of_a_code)
 }
 
-/// How long the number is that `text` begins with, and how many digits it has. People write numbers
-/// in groups.
-fn number_at(text: &str) -> (usize, usize) {
-    let (mut length, mut digits) = (0, 0);
-    for (offset, one) in text.char_indices() {
-        if one.is_numeric() {
-            length = offset + one.len_utf8();
-            digits += 1;
-        } else if !is_between_groups(one) {
-            break;
-        }
-    }
-    (length, digits)
+fn code(text: &str) -> &str {
+    if is_a_code(text) { text } else { MASKED }
 }
 
-fn is_between_groups(one: char) -> bool {
-    one.is_whitespace() || "-–./()+_".contains(one)
+fn id(text: &str) -> &str {
+    match uuid::Uuid::try_parse(text) {
+        Ok(_) => text,
+        Err(_) => code(text),
+    }
+}
+
+fn length(text: &str) -> String {
+    format!("{} characters", text.chars().count())
 }
 
 fn shape(value: &Value) -> &'static str {
@@ -191,24 +199,38 @@ wire_enum! {
 
 #[cfg(test)]
 mod tests {
+    use super::super::RequestId;
     use super::*;
 
     #[test]
-    fn whatever_could_be_somebodys_number_or_address_is_masked() {
-        for (text, shown) in [
-            ("ID 8001015009087 is unknown", "ID *** is unknown"),
-            ("ID 800101 5009 087.", "ID ***."),
-            ("call +27 (82) 123-4567 now", "call +*** now"),
-            ("82.123.4567/8", "***"),
-            ("passport A1234567", "passport A***"),
-            ("٨٠٠١٠١", "***"),
-            ("no jo.do@example.com here", "no *** here"),
-            ("tried 3 times, 12 left", "tried 3 times, 12 left"),
-            ("PIN 4321 is wrong", "PIN *** is wrong"),
-            ("HTTP 400: no", "HTTP 400: no"),
-            ("", ""),
-        ] {
-            assert_eq!(without_numbers(text), shown);
+    fn codes_and_ids_are_shown_and_nobodys_words() {
+        let own = RequestId::random().to_string();
+        let mut detail = ErrorDetail::builder()
+            .error_type(ErrorType::CustomerCheckFailed)
+            .error_message("Thandi Nkosi is no 8001015009087")
+            .id(own.clone())
+            .provider_error_code("E-91")
+            .provider_error_message("ask +27 82 123 4567")
+            .detail_message(Value::from(vec!["Nkosi"]))
+            .build();
+        assert_eq!(
+            detail.to_string(),
+            "CUSTOMER_CHECK_FAILED (provider's code E-91)"
+        );
+        let shown = format!("{detail:?}");
+        assert!(shown.contains(&own) && shown.contains("32 characters"));
+        for secret in ["Nkosi", "8001015009087", "4567"] {
+            assert!(!shown.contains(secret), "{shown}");
+        }
+        // What a server puts where codes and ids belong.
+        detail.error_type = ErrorType::from("Thandi Nkosi");
+        detail.id = "8001015009087".to_owned();
+        detail.original_id = Some("Thandi".to_owned());
+        detail.provider_error_code = Some("0821234567".to_owned());
+        assert_eq!(detail.error_type.code(), MASKED);
+        let shown = format!("{detail} {detail:?}");
+        for secret in ["Thandi", "8001015009087", "0821234567"] {
+            assert!(!shown.contains(secret), "{shown}");
         }
     }
 }

@@ -95,7 +95,6 @@ pub use currency::{Currency, ParseCurrencyError};
 pub use customer::{AdminMessage, CustomerInfoQuery, OrderHistoryQuery, OrderHistoryResponse};
 pub use decimal::{Decimal, ParseDecimalError};
 pub use defaults::{Defaults, Fill};
-pub(crate) use error_detail::LONG_NUMBER_DIGITS;
 pub use error_detail::{ErrorDetail, ErrorType};
 pub use exchange_rate::{ExchangeRate, ExchangeRateQuery, ExchangeRateResponse};
 pub use ids::{AdviceId, ParseIdError, RequestId};

@@ -63,6 +63,13 @@ pub struct ThirdPartyIdentifiers(
     Option<Box<RawValue>>,
 );
 
+/// Those of a till's own making. What an upstream gave is sent back as it is.
+impl Check for ThirdPartyIdentifiers {
+    fn inspect(&self, rules: &mut Rules) {
+        rules.elements("thirdPartyIdentifiers", &self.entries());
+    }
+}
+
 impl ThirdPartyIdentifiers {
     /// The JSON array as received.
     #[must_use]

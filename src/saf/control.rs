@@ -6,9 +6,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
+use super::ledger::Note;
 use super::link::Permit;
 use super::schedule::LONGEST_DELAY;
-use super::{LedgerError, RetryPolicy, Settlement};
+use super::{Ledger, LedgerError, RetryPolicy, Settlement};
 use crate::api::Declined;
 use crate::api::outcome::AdviceOutcome;
 use crate::model::{ErrorType, Timestamp};
@@ -20,6 +21,8 @@ const EQUAL_REFUSALS: usize = 3;
 #[derive(Debug, Default)]
 pub(crate) struct Control {
     state: Mutex<State>,
+    /// One at a time writes down whether delivery is suspended.
+    keeping: tokio::sync::Mutex<()>,
 }
 
 #[derive(Debug, Default)]
@@ -69,7 +72,7 @@ pub struct Suspension {
     pub since: Timestamp,
     /// The HTTP status of the refusals.
     pub status: u16,
-    /// Their `errorType`, where they had one.
+    /// Their `errorType`, where they had one; `***` for what is no name of an error.
     pub error_type: Option<String>,
 }
 
@@ -78,11 +81,25 @@ impl Control {
         self.state().is_paused = true;
     }
 
-    pub(crate) fn resume(&self) {
+    /// Ends a pause, and a suspension once that is written down.
+    pub(crate) async fn resume(&self, ledger: &Ledger) -> Result<(), LedgerError> {
+        let _one_at_a_time = self.keeping.lock().await;
+        if self.suspension().is_some() {
+            ledger.keep_note(Note::Suspension, None).await?;
+        }
         let mut state = self.state();
         state.is_paused = false;
         state.suspension = None;
         state.refusals.clear();
+        Ok(())
+    }
+
+    /// Writes down whether delivery is suspended, as that is by then.
+    pub(crate) async fn keep_suspension(&self, ledger: &Ledger) -> Result<(), LedgerError> {
+        let _one_at_a_time = self.keeping.lock().await;
+        let note = self.suspension();
+        let note = note.and_then(|suspension| serde_json::to_vec(&suspension).ok());
+        ledger.keep_note(Note::Suspension, note).await
     }
 
     pub(crate) fn is_paused(&self) -> bool {
@@ -185,7 +202,7 @@ impl Control {
         let suspension = Suspension {
             since: now,
             status: kind.status,
-            error_type: kind.error_type.map(|one| one.as_str().to_owned()),
+            error_type: kind.error_type.map(|one| one.code().to_owned()),
         };
         state.suspension = Some(suspension.clone());
         Some(suspension)

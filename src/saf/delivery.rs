@@ -19,22 +19,28 @@ use tokio::time::{Instant, sleep_until};
 
 use super::clock::Clock;
 use super::control::{Access, Control, Kind};
-use super::ledger::Note;
+use super::ledger::Ahead;
 use super::link::{Ear, Link, Permit};
 use super::pace::Pace;
 use super::schedule::{OrderKey, OrderKeys, Scheduled};
-use super::verdict::{Circumstances, Verdict, judge, judge_lookup};
+use super::verdict::{Circumstances, Verdict, judge, judge_lookup, what_it_said};
 use super::{
     Advice, Attempt, AttemptOutcome, Event, Ledger, LedgerError, RetryPolicy, Schedule, Severity,
     Transaction,
 };
 use crate::api::outcome::{AdviceOutcome, QueryOutcome, of_advice, of_query};
 use crate::api::{AnswerPolicy, Call, Transport, Word};
-use crate::model::{LookupOrderQuery, LookupOrderResponse, Operation};
+use crate::model::{LookupOrderQuery, LookupOrderResponse, Operation, Sensitive};
 use crate::store::StoreError;
 
 /// How many entries of the list of pending advices are read at a time.
-const PAGE: usize = 64;
+const PAGE: usize = 256;
+
+/// How many advices are read in advance, when one has to be read.
+const READ_AHEAD: usize = 64;
+
+/// So many times in a row a record may be refused by the disk before others pass it: about half a minute.
+const PATIENT_READS: u32 = 5;
 
 /// How many outcomes may be on their way to the disk while others are sent.
 const RECORDINGS: usize = 64;
@@ -83,7 +89,7 @@ struct Place {
 impl Drop for Place {
     fn drop(&mut self) {
         match self.next {
-            Next::Done => self.schedule.forget(self.scheduled.request_id),
+            Next::Done => self.schedule.forget(self.scheduled),
             Next::Again(pause) => self.schedule.again(self.scheduled, pause),
         }
     }
@@ -124,6 +130,7 @@ enum Wait {
 struct Pacing {
     pace: Pace,
     keys: OrderKeys,
+    ahead: Ahead,
 }
 
 impl Delivery {
@@ -155,6 +162,8 @@ impl Delivery {
             // Told to, or nobody is left to tell. What is dropped here goes back to the schedule.
             _ = orders.wait_for(|order| *order == Order::BreakOff) => {}
         }
+        // Whoever reads has the store open.
+        pacing.ahead.arrive().await;
     }
 
     fn has_place(&self, in_flight: &InFlight) -> bool {
@@ -179,6 +188,7 @@ impl Delivery {
         Pacing {
             pace: Pace::new(self.policy.rate, self.policy.parallel),
             keys: OrderKeys::default(),
+            ahead: Ahead::default(),
         }
     }
 
@@ -222,52 +232,85 @@ impl Delivery {
         &self,
         pacing: &mut Pacing,
     ) -> Result<Option<(Scheduled, Arc<Transaction>)>, LedgerError> {
+        let mut unreadable = 0;
         loop {
             self.read_on().await?;
-            let taken = match self.link.is_down() {
+            let is_down = self.link.is_down();
+            let taken = match is_down {
                 true => self.schedule.take_longest_due(),
                 false => self.schedule.take_due(),
             };
-            let Some(scheduled) = taken else {
+            let Some(mut scheduled) = taken else {
                 return Ok(None);
             };
-            let found = self.pending(scheduled).await?;
-            self.control.store_is_read();
-            let Some(transaction) = found else { continue };
-            let order = order_of(&transaction, &pacing.keys);
-            if self.schedule.may_go(scheduled, order) {
-                return Ok(Some((scheduled, transaction)));
+            let read_ahead = if is_down { 0 } else { READ_AHEAD };
+            let ahead = &mut pacing.ahead;
+            match self.pending(scheduled, read_ahead, ahead).await {
+                Ok(Some(transaction)) => {
+                    let order = order_of(&transaction, &pacing.keys);
+                    if std::mem::take(&mut scheduled.unread) > 0 {
+                        self.schedule.was_read(scheduled.request_id);
+                    }
+                    if self.schedule.may_go(scheduled, order) {
+                        return Ok(Some((scheduled, transaction)));
+                    }
+                }
+                Ok(None) => {}
+                // Nobody can tell the order of a record that the disk does not give out: everything waits with
+                // it, for a few tries. After that it holds up no other. Two, and it is the disk.
+                Err(error) if scheduled.unread < PATIENT_READS || unreadable > 0 => {
+                    return Err(error);
+                }
+                Err(_) => unreadable += 1,
             }
         }
     }
 
     /// The transaction whose advice was taken from the schedule; `None` if that is not to be sent.
-    async fn pending(&self, scheduled: Scheduled) -> Result<Option<Arc<Transaction>>, LedgerError> {
+    async fn pending(
+        &self,
+        mut scheduled: Scheduled,
+        read_ahead: usize,
+        ahead: &mut Ahead,
+    ) -> Result<Option<Arc<Transaction>>, LedgerError> {
         let id = scheduled.request_id;
-        match self.ledger.look_up(id).await {
+        let next = || self.schedule.due_next(read_ahead);
+        let found = self.ledger.look_up_ahead(id, next, ahead).await;
+        if found.is_ok() && ahead.is_fresh() {
+            self.control.store_is_read();
+        }
+        match found {
             Ok(Some(transaction)) if transaction.pending_advice().is_some() => {
                 return Ok(Some(transaction));
             }
-            Ok(Some(_)) => self.schedule.forget(id),
+            Ok(Some(_)) => self.schedule.forget(scheduled),
             // It is listed as damaged; what it held cannot be sent.
             Ok(None) | Err(LedgerError::Store(StoreError::Damaged { .. })) => {
                 tracing::error!(request_id = %id, "an advice is damaged, and cannot be sent");
-                self.schedule.set_aside(id);
+                self.schedule.set_aside(scheduled);
             }
             Err(error) => {
-                self.schedule.again(scheduled, Duration::ZERO);
+                tracing::error!(request_id = %id, %error, "an advice cannot be read");
+                scheduled.unread = scheduled.unread.saturating_add(1);
+                match scheduled.unread <= PATIENT_READS {
+                    true => self.schedule.first_again(scheduled),
+                    false => {
+                        let pause = self.policy.pause_after(scheduled.unread);
+                        self.schedule.again(scheduled, pause);
+                    }
+                }
                 return Err(error);
             }
         }
         Ok(None)
     }
 
-    /// Lets the schedule know more of the list, where it has nothing to hand out.
+    /// Lets the schedule know more of the list, where it has little left to hand out.
     async fn read_on(&self) -> Result<(), LedgerError> {
         while let Some(unread) = self.schedule.unread() {
             let listed = self.ledger.pending_from(unread.from, PAGE).await?;
-            let is_all = listed.len() < PAGE;
-            self.schedule.take_in(unread, &listed, is_all);
+            // A page may come back short, and not be the last one.
+            self.schedule.take_in(unread, &listed, listed.is_empty());
         }
         Ok(())
     }
@@ -281,20 +324,26 @@ impl Delivery {
     /// Sends one advice once. What is dropped before its outcome is recorded is sent again.
     async fn send(&self, scheduled: Scheduled, transaction: Arc<Transaction>) -> Option<Answered> {
         let hurries_before = self.schedule.hurries();
-        let mut place = Place {
-            schedule: Arc::clone(&self.schedule),
-            scheduled,
-            next: Next::Again(self.policy.max),
-        };
         let Some(advice) = transaction.pending_advice() else {
-            place.next = Next::Done;
+            self.schedule.forget(scheduled);
             return None;
         };
         // Judged before the sending: what arrives meanwhile proves nothing about the time before.
         let circumstances = circumstances(&transaction, advice, scheduled);
-        // Until the outcome is recorded, nothing but this tells that it may have arrived.
-        place.scheduled.possibly_sent = true;
+        let unrecorded = scheduled.unrecorded.saturating_add(1);
+        let tries = advice.attempts.saturating_add(unrecorded);
+        let place = Place {
+            schedule: Arc::clone(&self.schedule),
+            // Until the outcome is recorded, nothing but this tells that it may have arrived.
+            scheduled: Scheduled {
+                possibly_sent: true,
+                unrecorded,
+                ..scheduled
+            },
+            next: Next::Again(self.policy.pause_after(tries)),
+        };
         let outcome = self.exchange(advice).await;
+        let mut attempt = self.attempt_of(&outcome);
         let verdict = match judge(
             &transaction,
             advice,
@@ -302,7 +351,7 @@ impl Delivery {
             circumstances,
             &*self.answers,
         ) {
-            Verdict::LookUp => self.look_up(&transaction).await,
+            Verdict::LookUp => self.look_up(&transaction, &mut attempt).await,
             verdict => verdict,
         };
         let verdict = match self.suspend_or(verdict, &outcome).await {
@@ -312,13 +361,13 @@ impl Delivery {
                 return None;
             }
         };
-        let pause = self.pause(advice.attempts.saturating_add(1), &outcome);
+        let pause = self.pause(tries, &outcome);
         Some(Answered {
             place,
             before: scheduled,
             hurries_before,
             transaction,
-            attempt: self.attempt_of(&outcome),
+            attempt,
             verdict,
             pause,
         })
@@ -350,10 +399,17 @@ impl Delivery {
             Ok(recorded) => recorded,
             Err(error) => return self.not_recorded(answered.before, &error),
         };
-        self.control.store_is_written();
         report(&transaction, verdict, &attempt);
-        place.scheduled.possibly_sent = answered.before.possibly_sent
-            || left_no_trace(&transaction, &recorded, attempt.outcome);
+        // Without room for it, an attempt leaves no trace.
+        let is_written = is_counted(&transaction, &recorded);
+        if is_written || matches!(verdict, Verdict::Settle(_)) {
+            self.control.store_is_written();
+        }
+        if is_written {
+            place.scheduled = answered.before;
+        } else if attempt.outcome == AttemptOutcome::NotSent {
+            place.scheduled.possibly_sent = answered.before.possibly_sent;
+        }
         place.next = match verdict {
             Verdict::Settle(_) => Next::Done,
             Verdict::Repeat | Verdict::LookUp => {
@@ -400,16 +456,12 @@ impl Delivery {
         };
         tracing::error!(status = suspension.status, error_type = ?suspension.error_type,
             "the upstream refuses whatever it is sent, delivery is suspended");
-        let note = serde_json::to_vec(&suspension).ok();
-        self.ledger.keep_note(Note::Suspension, note).await?;
-        // Somebody may have ended it before it was written.
-        if self.control.suspension().is_none() {
-            self.ledger.keep_note(Note::Suspension, None).await?;
-        }
+        self.control.keep_suspension(&self.ledger).await?;
         Ok(Verdict::Repeat)
     }
 
-    async fn look_up(&self, transaction: &Transaction) -> Verdict {
+    /// Judges by the order itself, and notes in `attempt` what it said.
+    async fn look_up(&self, transaction: &Transaction, attempt: &mut Attempt) -> Verdict {
         let query = LookupOrderQuery::builder()
             .maybe_receiver_id(transaction.receiver_id.clone())
             .maybe_order_redeem_ref(transaction.receipt.order_redeem_ref.clone())
@@ -419,7 +471,11 @@ impl Delivery {
         let answer = self.transport.exchange(call).await;
         let outcome: QueryOutcome<LookupOrderResponse> = of_query(answer, operation, None);
         self.hear(outcome.word());
-        judge_lookup(transaction, &outcome)
+        let looked_up = judge_lookup(transaction, &outcome, self.clock.now());
+        *attempt = attempt
+            .clone()
+            .with_look(&what_it_said(&outcome), looked_up.finding);
+        looked_up.verdict
     }
 
     fn pause(&self, attempts: u32, outcome: &AdviceOutcome) -> Duration {
@@ -438,7 +494,7 @@ impl Delivery {
             AdviceOutcome::Accepted { status } => attempt(O::Accepted).with_status(Some(*status)),
             AdviceOutcome::Refused(refusal) => attempt(O::Refused)
                 .with_status(Some(refusal.status))
-                .with_error(&refusal.for_the_record()),
+                .with_error(refusal),
             AdviceOutcome::NotSent(not_sent) => attempt(O::NotSent).with_error(not_sent),
             AdviceOutcome::Unknown(unanswered) => attempt(O::Unknown)
                 .with_status(unanswered.status())
@@ -466,10 +522,13 @@ impl Wait {
     }
 }
 
-/// The order that an advice is about, where its reference is known.
+/// The order that an advice is about, where its reference is known; where the receipt cannot be read, all
+/// orders of which no more than the end is known are one.
 fn order_of(transaction: &Transaction, keys: &OrderKeys) -> Option<OrderKey> {
-    let reference = transaction.receipt.order_redeem_ref.as_ref()?;
-    Some(keys.key(reference.expose()))
+    let reference = transaction.receipt.order_redeem_ref.as_ref();
+    let reference = reference.map(Sensitive::expose);
+    let end = transaction.masked_redeem_ref.as_deref();
+    reference.or(end).map(|known| keys.key(known))
 }
 
 fn circumstances(
@@ -484,11 +543,10 @@ fn circumstances(
     }
 }
 
-/// Whether the advice may have arrived and nothing tells of it: without room on the disk an attempt is
-/// not recorded.
-fn left_no_trace(before: &Transaction, after: &Transaction, outcome: AttemptOutcome) -> bool {
+/// Whether the record tells of the attempt: without room on the disk it is not recorded.
+fn is_counted(before: &Transaction, after: &Transaction) -> bool {
     let attempts = |one: &Transaction| one.advice().map_or(0, |advice| advice.attempts);
-    attempts(after) <= attempts(before) && outcome != AttemptOutcome::NotSent
+    attempts(after) > attempts(before)
 }
 
 /// Tells the log; ids and statuses only.

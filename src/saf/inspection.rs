@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use super::control::Control;
 use super::schedule::Position;
-use super::{Advice, Attempt, Receipt, Schedule, Settlement, State, TillReference, Transaction};
+use super::{
+    Advice, Attempt, Intervention, Receipt, Schedule, Settlement, State, TillReference, Transaction,
+};
 use crate::model::{AdviceId, Money, Operation, RequestId, ReversalReason, Timestamp};
 
 /// A confirmation or a reversal in the queue.
@@ -31,6 +33,10 @@ pub struct AdviceRecord {
     pub last_attempts: Vec<Attempt>,
     /// Where it stands.
     pub state: AdviceState,
+    /// The refused advice in whose place it was [issued](crate::Client::reissue).
+    pub replaces: Option<AdviceId>,
+    /// What persons decided about what the upstream refused, oldest first; at most 8 are remembered.
+    pub interventions: Vec<Intervention>,
 }
 
 /// Where an advice in the queue stands.
@@ -39,15 +45,20 @@ pub struct AdviceRecord {
 pub enum AdviceState {
     /// The upstream has not yet taken it; it is being sent right now.
     InFlight,
-    /// The upstream has not yet taken it; it will be sent next in so long.
+    /// The upstream has not yet taken it; it is due in so long. It is sent then, unless the upstream is down or
+    /// the disk fails: [`health`](crate::Client::health) says so. With more than a thousand pending, one that
+    /// has not been looked at yet counts as due.
     Waiting(Duration),
-    /// The upstream has not yet taken it, and nothing is sent: the queue is quarantined until it is
-    /// [adopted](crate::Client::adopt).
+    /// The upstream has not yet taken it, and nothing is sent: the delivery is
+    /// [paused](crate::Client::pause) or suspended until it is [resumed](crate::Client::resume), or the queue is
+    /// quarantined until it is [adopted](crate::Client::adopt).
     Held,
-    /// The upstream refused it. It is not sent again by itself, and stays for an operator to see.
+    /// The upstream refused it. It is not sent again by itself, and stays until an operator
+    /// [requeues](crate::Client::requeue), [reissues](crate::Client::reissue) or
+    /// [abandons](crate::Client::abandon) it.
     Rejected,
-    /// The upstream does not offer this advice at all (501). It is not sent again by itself, and stays
-    /// for an operator to see: whether the request stands is for the provider to say.
+    /// The upstream does not offer this advice at all (501). It stays like a rejected one: whether the
+    /// request stands is for the provider to say.
     NotOffered,
     /// The upstream took it.
     Accepted,
@@ -55,6 +66,8 @@ pub enum AdviceState {
     NothingToReverse,
     /// Inferred: an earlier attempt had arrived, and its answer was lost.
     ArrivedEarlier,
+    /// The upstream refused it, and an operator settled the matter in another way.
+    Abandoned,
 }
 
 /// How much it matters that an advice is where it is; the worst is the greatest.
@@ -98,6 +111,8 @@ pub struct TransactionRecord {
     pub in_doubt: bool,
     /// Its confirmation or reversal, once there is a decision.
     pub advice: Option<AdviceRecord>,
+    /// What persons decided about what the upstream refused, oldest first; at most 8 are remembered.
+    pub interventions: Vec<Intervention>,
 }
 
 /// Where a financial request stands.
@@ -155,6 +170,7 @@ impl TransactionRecord {
             masked_redeem_ref: transaction.masked_redeem_ref,
             tender_started: transaction.tender_started,
             in_doubt: transaction.in_doubt,
+            interventions: transaction.interventions,
         }
     }
 }
@@ -211,6 +227,7 @@ impl AdviceRecord {
             Some(Settlement::ArrivedEarlier) => AdviceState::ArrivedEarlier,
             Some(Settlement::Rejected) => AdviceState::Rejected,
             Some(Settlement::NotOffered) => AdviceState::NotOffered,
+            Some(Settlement::Abandoned) => AdviceState::Abandoned,
             None => match whereabouts.position(transaction.request_id) {
                 Some(Position::InFlight) => AdviceState::InFlight,
                 Some(Position::Held) => AdviceState::Held,
@@ -260,6 +277,8 @@ impl AdviceRecord {
             attempts: advice.attempts,
             last_attempts: advice.log.clone(),
             state,
+            replaces: advice.replaces,
+            interventions: transaction.interventions.clone(),
         }
     }
 }
@@ -298,6 +317,7 @@ impl fmt::Display for AdviceState {
             AdviceState::Accepted => f.write_str("accepted"),
             AdviceState::NothingToReverse => f.write_str("nothing to reverse"),
             AdviceState::ArrivedEarlier => f.write_str("arrived earlier"),
+            AdviceState::Abandoned => f.write_str("abandoned by an operator"),
         }
     }
 }

@@ -23,6 +23,7 @@
 //! 6. An order whose reversal is under way is not asked for again, unless somebody insists.
 //! 7. The number of final transactions that are kept is bounded; open ones are never dropped.
 
+mod ahead;
 mod committer;
 mod contested;
 mod recent;
@@ -41,6 +42,7 @@ use tokio::task::JoinHandle;
 use super::{Conflict, Event, Schedule, Transaction};
 use crate::model::{AdviceId, Currency, RequestId};
 use crate::store::{Store, StoreError, UNKNOWN_LOSSES, open_record};
+pub(crate) use ahead::Ahead;
 use committer::Committer;
 use recent::{Recent, Seen};
 pub(crate) use records::List;
@@ -75,6 +77,8 @@ struct Memory {
     recent: Mutex<Recent>,
     /// How many final transactions there are beyond those that are kept.
     excess: AtomicUsize,
+    /// How many advices the upstream refused that nobody has seen to yet.
+    refused: AtomicUsize,
     /// Why nothing more is acknowledged until the queue is opened again.
     failed: OnceLock<StoreError>,
     /// The money whose confirmation is pending, in minor units.
@@ -88,6 +92,12 @@ impl Memory {
 
     fn owed(&self) -> MutexGuard<'_, Vec<(Currency, i64)>> {
         self.owed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn refuse(&self, change: isize) {
+        let refused = self.refused.load(Ordering::Relaxed);
+        let refused = refused.saturating_add_signed(change);
+        self.refused.store(refused, Ordering::Relaxed);
     }
 
     fn owe(&self, changes: &[(Currency, i64)]) {
@@ -401,12 +411,16 @@ impl Ledger {
         Ok(since.map_or(Duration::ZERO, |since| running.saturating_sub(since)))
     }
 
-    /// The advice that has been pending for longest.
+    /// The advice that has been pending for longest, of those that can be read.
     pub(crate) async fn oldest_pending(&self) -> Result<Option<Transaction>, LedgerError> {
-        let oldest = self
-            .read(|store| page(store, List::Pending, None, 1))
-            .await?;
-        Ok(oldest.transactions.into_iter().next())
+        let mut after = None;
+        loop {
+            let oldest = self.page_later(List::Pending, after, 1).await?;
+            after = oldest.last;
+            if !oldest.transactions.is_empty() || after.is_none() {
+                return Ok(oldest.transactions.into_iter().next());
+            }
+        }
     }
 
     /// The money in `currency` whose confirmation is pending, in minor units. Only what was decided by
@@ -456,14 +470,16 @@ impl Ledger {
     }
 
     /// The request whose advice is `id`, if there is one.
-    pub(crate) fn request_of(&self, id: AdviceId) -> Result<Option<RequestId>, LedgerError> {
-        let store = self.store()?;
-        for list in [List::Pending, List::Refused, List::Ended] {
-            if let Some(found) = request_of_advice(&*store, list, id)? {
-                return Ok(Some(found));
+    pub(crate) async fn request_of(&self, id: AdviceId) -> Result<Option<RequestId>, LedgerError> {
+        self.read(move |store| {
+            for list in [List::Pending, List::Refused, List::Ended] {
+                if let Some(found) = request_of_advice(store, list, id)? {
+                    return Ok(Some(found));
+                }
             }
-        }
-        Ok(None)
+            Ok(None)
+        })
+        .await
     }
 
     /// At most `limit` entries of the list of pending advices, beginning with `first`.
@@ -510,6 +526,12 @@ impl Ledger {
         let guard = self.shared();
         let shared = guard.as_ref().ok_or(LedgerError::Closed)?;
         Ok(shared.seat.reader())
+    }
+
+    /// How many advices the upstream refused that nobody has seen to yet.
+    pub(crate) fn refused(&self) -> usize {
+        let memory = self.memory();
+        memory.map_or(0, |memory| memory.refused.load(Ordering::Relaxed))
     }
 
     /// Why no new request would be taken, or no decision either.

@@ -14,6 +14,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::RetryPolicy;
+use super::retry_policy::as_asked;
 use crate::api::{Trouble, Word};
 use crate::model::Timestamp;
 
@@ -72,7 +73,8 @@ pub enum LinkState {
     Down {
         /// Since when.
         since: Timestamp,
-        /// How many attempts failed since.
+        /// How many probes failed since, the call that found it down among them. What had left before counts for
+        /// nothing.
         failures: u32,
         /// When the next one is due.
         next_probe_in: Duration,
@@ -110,6 +112,7 @@ impl Link {
                 state.doubts = state.doubts.saturating_add(1);
                 let is_clear = is_certain(trouble) || asked.is_some() || state.doubts >= DOUBTS;
                 match &mut state.down {
+                    Some(down) if down.is_waiting() => down.put_off(asked),
                     Some(down) => down.fail(&self.policy, asked),
                     None if is_clear => {
                         tracing::warn!(%trouble, "the upstream cannot be reached, delivery waits");
@@ -175,6 +178,17 @@ impl Down {
             failures: 0,
             probe_at: Instant::now(),
         }
+    }
+
+    /// Whether no probe is due yet, so that what fails had left before anybody knew.
+    fn is_waiting(&self) -> bool {
+        self.probe_at > Instant::now()
+    }
+
+    /// Leaves the other side alone for at least as long as it asked.
+    fn put_off(&mut self, asked: Option<Duration>) {
+        let probe_at = Instant::now() + as_asked(asked);
+        self.probe_at = self.probe_at.max(probe_at);
     }
 
     fn fail(&mut self, policy: &RetryPolicy, asked: Option<Duration>) {

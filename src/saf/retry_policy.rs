@@ -10,8 +10,8 @@ pub(super) const RETRY_AFTER_LIMIT: Duration = Duration::from_secs(60 * 60);
 
 /// At which pace advices are sent and repeated, and how many at the same time.
 ///
-/// The pause before repeat *k* is `initial` doubled *k* times, at most `max`, give or take a
-/// random part. There is no last repeat.
+/// The pause before repeat *k* is `initial` doubled *k* - 1 times, give or take a random part, and never
+/// longer than `max`. There is no last repeat.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct RetryPolicy {
@@ -106,11 +106,11 @@ impl RetryPolicy {
     ///
     /// Never shorter than without being asked, so that nobody can ask to be hammered.
     pub(crate) fn pause_as_asked(&self, attempts: u32, retry_after: Option<Duration>) -> Duration {
-        let asked = retry_after.unwrap_or_default();
-        self.pause_after(attempts).max(asked.min(RETRY_AFTER_LIMIT))
+        self.pause_after(attempts).max(as_asked(retry_after))
     }
 
-    /// The pause before what was pending at an open is sent: anything up to the first pause.
+    /// The pause before what was pending at an open is sent: half of the first pause, give or take twice the
+    /// random part, and so anything up to the first pause with the default.
     pub(crate) fn opening_pause(&self) -> Duration {
         let half = self.initial / 2;
         let around_half = RetryPolicy {
@@ -118,24 +118,41 @@ impl RetryPolicy {
             max: self.initial,
             ..*self
         };
-        around_half.jitter(self.jitter * 2.0).pause_after(1)
+        let jitter = (self.jitter * 2.0).min(1.0);
+        around_half.jitter(jitter).pause_after(1)
     }
 
     /// The pause after attempt number `attempts`.
     pub(crate) fn pause_after(&self, attempts: u32) -> Duration {
         let doublings = attempts.saturating_sub(1).min(31);
         let unjittered = self.initial.saturating_mul(1 << doublings).min(self.max);
+        if self.jitter == 0.0 {
+            // The backoff crate would add a nanosecond now and then, and a timer makes a millisecond of it.
+            return unjittered;
+        }
+        let seconds = unjittered.as_secs_f64();
+        let shortest = seconds * (1.0 - self.jitter);
+        let longest = (seconds * (1.0 + self.jitter)).min(self.max.as_secs_f64());
+        // Cut off at the longest pause, half of all tills would come back at the same moment.
+        let middle = f64::midpoint(shortest, longest);
+        let spread = (longest - middle) / middle;
+        let middle = Duration::try_from_secs_f64(middle).unwrap_or(self.max);
         let mut backoff = ExponentialBackoff {
-            current_interval: unjittered,
-            initial_interval: unjittered,
-            randomization_factor: self.jitter,
+            current_interval: middle,
+            initial_interval: middle,
+            randomization_factor: spread,
             max_interval: self.max,
             max_elapsed_time: None,
             ..ExponentialBackoff::default()
         };
-        // Its own bound applies before the random part is added.
+        // Rounding may take it beyond.
         backoff.next_backoff().unwrap_or(self.max).min(self.max)
     }
+}
+
+/// For how long the other side is left alone that asked for so long.
+pub(super) fn as_asked(retry_after: Option<Duration>) -> Duration {
+    retry_after.unwrap_or_default().min(RETRY_AFTER_LIMIT)
 }
 
 #[cfg(test)]
@@ -151,6 +168,15 @@ mod tests {
     }
 
     #[test]
+    fn without_jitter_a_pause_is_the_same_to_the_nanosecond_every_time() {
+        let hour = Duration::from_secs(60 * 60);
+        let policy = RetryPolicy::default().pauses(hour, 2 * hour).jitter(0.0);
+        for _ in 0..100_000 {
+            assert_eq!(policy.pause_after(1), hour);
+        }
+    }
+
+    #[test]
     fn jitter_keeps_within_its_part_and_below_the_longest_pause() {
         let policy = RetryPolicy::default();
         for _ in 0..1_000 {
@@ -158,6 +184,19 @@ mod tests {
             assert!((2..=6).contains(&third.as_secs()), "{third:?}");
             assert!(policy.pause_after(20) <= policy.max);
         }
+    }
+
+    #[test]
+    fn tills_that_wait_for_the_longest_pause_do_not_come_back_at_the_same_moment() {
+        let policy = RetryPolicy::default();
+        let pauses: Vec<Duration> = (0..1_000).map(|_| policy.pause_after(20)).collect();
+        let in_the_last_tenth = pauses.iter().filter(|one| one.as_secs() >= 285).count();
+        // Of 150 seconds, over which they are spread.
+        assert!(
+            (50..150).contains(&in_the_last_tenth),
+            "{in_the_last_tenth}"
+        );
+        assert!(pauses.iter().any(|one| one.as_secs() < 165));
     }
 
     #[test]

@@ -32,6 +32,7 @@ pub(super) fn sent(operation: Operation) -> Transaction {
         in_doubt: false,
         stands_since: None,
         advice_number: None,
+        interventions: Vec::new(),
         state: State::Sent,
     }
 }

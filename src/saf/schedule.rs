@@ -36,6 +36,9 @@ pub(super) const LONGEST_DELAY: Duration = Duration::from_secs(365 * 24 * 60 * 6
 /// How many advices the window holds.
 const WINDOW: usize = 1_024;
 
+/// With so few due, the list is read on: whoever reads records ahead has to know which.
+const FEW: usize = 64;
+
 /// How long what was left out of the window waits for the next round, at the most.
 const ROUND: Duration = Duration::from_secs(5 * 60);
 
@@ -77,6 +80,10 @@ pub(crate) struct Scheduled {
     /// Whether it may have been sent without a trace in its record: by an earlier process, or in an
     /// attempt whose outcome could not be recorded.
     pub(crate) possibly_sent: bool,
+    /// How many attempts left no trace in its record.
+    pub(crate) unrecorded: u32,
+    /// How often in a row its record could not be read.
+    pub(crate) unread: u32,
 }
 
 /// Where an advice stands on its way.
@@ -142,16 +149,17 @@ impl Schedule {
     }
 
     /// Takes note of what was put on the list, and of what was taken off.
-    pub(crate) fn follow(&self, added: &[(u64, RequestId)], settled: &[RequestId]) {
+    pub(crate) fn follow(&self, added: &[(u64, RequestId)], settled: &[(u64, RequestId)]) {
         if added.is_empty() && settled.is_empty() {
             return;
         }
         let mut entries = self.entries();
+        // What was refused may be on the list again, under another number.
+        for (number, id) in settled {
+            entries.remove(*number, *id);
+        }
         for (number, id) in added {
             entries.note_added(*number, *id);
-        }
-        for id in settled {
-            entries.remove(*id);
         }
         let counts = (added.len(), settled.len());
         self.pending
@@ -160,13 +168,15 @@ impl Schedule {
         self.changed.notify_one();
     }
 
-    /// Where the list has to be read on before anything is handed out; `None` where it need not be.
+    /// Where the list has to be read on before more is handed out; `None` where it need not be.
     pub(crate) fn unread(&self) -> Option<Unread> {
         let mut entries = self.entries();
         let now = Instant::now();
         entries.promote(now);
         let is_busy = match self.discipline {
-            Discipline::OldestFirst => !entries.due.is_empty(),
+            Discipline::OldestFirst => {
+                entries.due.len() > FEW || entries.is_full_of_backlog(now) || entries.is_stuck()
+            }
             Discipline::InOrder => !entries.all.is_empty(),
         };
         if is_busy {
@@ -206,6 +216,12 @@ impl Schedule {
         self.take(Entries::longest_due)
     }
 
+    /// The oldest advices that are due, at most so many.
+    pub(crate) fn due_next(&self, count: usize) -> Vec<RequestId> {
+        let entries = self.entries();
+        entries.due.values().take(count).copied().collect()
+    }
+
     fn take(&self, choose: impl FnOnce(&Entries) -> Option<u64>) -> Option<Scheduled> {
         if self.is_held() {
             return None;
@@ -220,6 +236,13 @@ impl Schedule {
         let entry = entries.all.get_mut(&request_id)?;
         entry.due_at = None;
         Some(entry.scheduled)
+    }
+
+    /// The record of what is in flight could be read, at last.
+    pub(crate) fn was_read(&self, request_id: RequestId) {
+        if let Some(entry) = self.entries().all.get_mut(&request_id) {
+            entry.scheduled.unread = 0;
+        }
     }
 
     /// Whether no older advice of the same order is unsettled. If there is one, this one is due when
@@ -251,16 +274,22 @@ impl Schedule {
         entries.shrink();
     }
 
+    /// Puts an advice back that was taken, before all others: it has been due for as long as it is known.
+    pub(crate) fn first_again(&self, scheduled: Scheduled) {
+        self.entries().put_back(scheduled, scheduled.known_since);
+    }
+
     /// Forgets an advice that turned out to be settled.
-    pub(crate) fn forget(&self, request_id: RequestId) {
-        self.entries().remove(request_id);
+    pub(crate) fn forget(&self, scheduled: Scheduled) {
+        let mut entries = self.entries();
+        entries.remove(scheduled.number, scheduled.request_id);
     }
 
     /// Gives up an advice whose record is damaged: it stays on the list, and is pending no more.
-    pub(crate) fn set_aside(&self, request_id: RequestId) {
+    pub(crate) fn set_aside(&self, scheduled: Scheduled) {
         let mut entries = self.entries();
-        entries.remove(request_id);
-        if !entries.set_aside.insert(request_id) {
+        entries.remove(scheduled.number, scheduled.request_id);
+        if !entries.set_aside.insert(scheduled.request_id) {
             return;
         }
         drop(entries);
@@ -284,6 +313,14 @@ impl Schedule {
         self.changed.notify_one();
     }
 
+    /// How many of the pending advices nobody can read: for good, and for now, as far as was tried.
+    pub(crate) fn unreadable(&self) -> (usize, usize) {
+        let entries = self.entries();
+        let all = entries.all.values();
+        let unread = all.filter(|entry| entry.scheduled.unread > 0).count();
+        (entries.set_aside.len(), unread + entries.unread.len())
+    }
+
     /// How often somebody was in a hurry so far.
     pub(crate) fn hurries(&self) -> usize {
         self.hurries.load(Ordering::Acquire)
@@ -305,7 +342,12 @@ impl Schedule {
             return Some(now);
         }
         let waiting = entries.waiting.first().map(|(due_at, ..)| *due_at);
-        let round = entries.left_out.map(|left_out| left_out.round_at);
+        let is_full = entries.is_full_of_backlog(now);
+        let round = entries.left_out.map(|left_out| match is_full {
+            // Nothing is read before that.
+            true => left_out.round_at.max(entries.backlog_due_at),
+            false => left_out.round_at,
+        });
         waiting.into_iter().chain(round).min()
     }
 

@@ -9,6 +9,7 @@
 //!   └────────────unknown───────────────────────┘        ┘
 //!
 //!  A cancellation has no confirmation: Approved ──complete──▶ Completed.
+//!  What the upstream refused waits for a person: requeue, reissue ──▶ pending again; abandon ──▶ settled.
 //! ```
 //!
 //! 1. The function is total: every pair of state and event is a next state, "nothing changes", or
@@ -16,12 +17,15 @@
 //! 2. A transaction is confirmed or reversed, never both. The same decision twice is one advice.
 //! 3. A settled advice stays as it ended.
 //! 4. What the customer's money can be collected with is forgotten once it is final.
+//! 5. What the upstream refused stays until a person decides on it, which is recorded.
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Advice, Attempt, Draft, Receipt, Settlement, TillReference};
+use super::{
+    Advice, Attempt, Draft, Intervention, Receipt, Remedy, Settlement, Signature, TillReference,
+};
 use crate::model::{
     Currency, Money, Operation, RequestId, ReversalReason, ThirdPartyIdentifiers, Timestamp,
 };
@@ -72,6 +76,9 @@ pub(crate) struct Transaction {
     /// The place of its advice in the order of decisions; `None` until the ledger has given it one.
     #[serde(default)]
     pub(crate) advice_number: Option<u64>,
+    /// What persons decided about what the upstream refused, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) interventions: Vec<Intervention>,
     pub(crate) state: State,
 }
 
@@ -140,6 +147,8 @@ pub(crate) enum Event {
     Attempted(Attempt),
     /// The advice was sent, and that settled it.
     Settled(Attempt, Settlement),
+    /// A person does something about what the upstream refused.
+    Remedied(Remedy, Signature),
 }
 
 /// Why an event cannot follow: nothing was changed, and nothing was sent.
@@ -182,6 +191,15 @@ pub enum Conflict {
     /// The advice cannot be written as JSON.
     #[error("the advice cannot be written")]
     Unwritable,
+    /// The advice is still to be sent: the upstream has not refused it.
+    #[error("the advice is still to be sent: the upstream has not refused it")]
+    StillPending,
+    /// The upstream refused nothing of this request that could be sent again or given up.
+    #[error("the upstream refused nothing of this request that could be sent again or given up")]
+    NotRefused,
+    /// The advice has no such part: a confirmation has no reason, and a reversal no amount.
+    #[error("a confirmation has no reason, and a reversal no amount")]
+    NoSuchPart,
 }
 
 impl Transaction {
@@ -269,6 +287,7 @@ impl Transaction {
                 self.reversing(draft, ReversalReason::Cancelled).map(Some)
             }
             (_, E::Asked | E::Expired(_)) => Ok(None),
+            (_, E::Remedied(remedy, signature)) => self.remedied(&remedy, signature),
             (S::Approved, E::TenderStarted) => Ok(self.marked(true, self.in_doubt)),
             // Its answer may have been durable, and lost, with a decision on it, too: it waits for a person.
             (S::Sent, E::Reverse(draft, reason)) if self.in_doubt => {
@@ -345,6 +364,10 @@ impl Transaction {
     }
 
     fn confirming(&self, draft: Draft, amount: Option<Money>) -> Result<Transaction, Conflict> {
+        Ok(self.with(State::Confirming(self.confirmation(draft, amount)?)))
+    }
+
+    fn confirmation(&self, draft: Draft, amount: Option<Money>) -> Result<Advice, Conflict> {
         let approved = self.approval.as_ref().map(|approval| &approval.amount);
         if !amount
             .as_ref()
@@ -353,8 +376,7 @@ impl Transaction {
             return Err(Conflict::NotApproved);
         }
         let advice = Advice::confirmation(self, draft, amount).map_err(|_| Conflict::Unwritable)?;
-        let advice = advice.ok_or(Conflict::NoSuchAdvice)?;
-        Ok(self.with(State::Confirming(advice)))
+        advice.ok_or(Conflict::NoSuchAdvice)
     }
 
     /// What finally stands by a confirmation for `amount`: all of what was approved where it names none.
@@ -365,9 +387,12 @@ impl Transaction {
     }
 
     fn reversing(&self, draft: Draft, reason: ReversalReason) -> Result<Transaction, Conflict> {
+        Ok(self.with(State::Reversing(self.reversal(draft, reason)?)))
+    }
+
+    fn reversal(&self, draft: Draft, reason: ReversalReason) -> Result<Advice, Conflict> {
         let advice = Advice::reversal(self, draft, reason).map_err(|_| Conflict::Unwritable)?;
-        let advice = advice.ok_or(Conflict::NoSuchAdvice)?;
-        Ok(self.with(State::Reversing(advice)))
+        advice.ok_or(Conflict::NoSuchAdvice)
     }
 
     /// Whether it has a receipt that cannot be read.
@@ -406,11 +431,11 @@ fn is_part_of(part: &Money, approved: Option<&Money>) -> bool {
 }
 
 fn attempted(advice: &Advice, attempt: Attempt, settlement: Option<Settlement>) -> Advice {
-    let mut advice = advice.clone();
+    let mut advice = advice.ended_by(settlement);
     advice.record(attempt);
-    advice.settlement = settlement;
     advice
 }
 
+mod refused;
 #[cfg(test)]
 mod tests;

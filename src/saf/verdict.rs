@@ -5,14 +5,15 @@
 //! | taken by the service | settled: accepted |
 //! | not sent, unknown, `AUTHENTICATION_ERROR` | repeated |
 //! | `UNABLE_TO_LOCATE_RECORD` to the reversal of a request that never got an approval | settled: nothing to reverse, once the request cannot be on its way any more; repeated until then |
-//! | `DUPLICATE_RECORD` with the advice's own id, which may have been sent before | settled: arrived earlier, after a look at the order where that is possible |
+//! | `DUPLICATE_RECORD` with the advice's own id, which may have been sent before | settled: arrived earlier, after a look at the order where that is possible; rejected once that has spoken against it 16 times in a row and for half an hour |
 //! | every other 501 | settled: not offered, which a person has to look after |
 //! | every other refusal | rejected |
 
 use crate::api::outcome::{AdviceOutcome, QueryOutcome};
-use crate::api::{AdviceMeaning, AnswerPolicy, AnsweredAdvice, Declined};
-use crate::model::{ErrorType, LookupOrderResponse, Operation, OrderStatus};
+use crate::api::{AdviceMeaning, AnswerPolicy, AnsweredAdvice};
+use crate::model::{ErrorType, LookupOrderResponse, Operation, OrderStatus, Timestamp};
 
+use super::advice::{Finding, Stalemate};
 use super::{Advice, Settlement, State, Transaction};
 
 /// What is to happen to an advice after an answer.
@@ -81,9 +82,11 @@ impl Verdict {
     }
 }
 
-/// Whether this is the reversal of a request that never got a successful answer.
+/// Whether this is the reversal of a request that never got a successful answer. Damage may have taken that
+/// answer.
 fn never_approved(transaction: &Transaction) -> bool {
-    matches!(transaction.state, State::Reversing(_)) && transaction.approval.is_none()
+    let is_reversal = matches!(transaction.state, State::Reversing(_));
+    is_reversal && transaction.approval.is_none() && !transaction.in_doubt
 }
 
 fn can_be_looked_up(transaction: &Transaction) -> bool {
@@ -92,57 +95,127 @@ fn can_be_looked_up(transaction: &Transaction) -> bool {
         && transaction.receipt.order_redeem_ref.is_some()
 }
 
+/// How often in a row, and for how long, looks at the order may settle nothing until they are believed.
+const STALEMATE_TIMES: u32 = 16;
+const STALEMATE_MILLIS: i64 = 30 * 60 * 1000;
+
+/// What came of a look at the order.
+#[derive(Clone, Debug)]
+pub(crate) struct LookedUp {
+    pub(crate) verdict: Verdict,
+    /// What it found, where that settled nothing by itself.
+    pub(crate) finding: Option<Finding>,
+}
+
+impl LookedUp {
+    fn at_once(verdict: Verdict) -> LookedUp {
+        LookedUp {
+            verdict,
+            finding: None,
+        }
+    }
+}
+
 /// Judges what the lookup of an order says about an advice that may have arrived earlier.
 ///
 /// The upstream gives the same error to an advice that contradicts an earlier one. Only the
-/// order's own state tells the two apart. Where it tells neither, the advice is repeated: what the
-/// upstream accepted it may still have to process.
+/// order's own state tells the two apart. Where it tells neither, the advice is repeated for a while: what
+/// the upstream accepted it may still have to process.
 pub(crate) fn judge_lookup(
     transaction: &Transaction,
     outcome: &QueryOutcome<LookupOrderResponse>,
-) -> Verdict {
-    let order = match outcome {
-        QueryOutcome::NotSent(_) | QueryOutcome::Unknown(_) => return Verdict::Repeat,
-        QueryOutcome::Failed(refusal) => return judge_failed_lookup(refusal),
-        QueryOutcome::NotSupported { status: 501 } => {
-            return Verdict::Settle(Settlement::ArrivedEarlier);
-        }
+    now: Timestamp,
+) -> LookedUp {
+    let repeat = LookedUp::at_once(Verdict::Repeat);
+    let finding = match outcome {
+        QueryOutcome::NotSent(_) | QueryOutcome::Unknown(_) => return repeat,
         // As likely a gateway's word as that of a server that knows no lookup.
-        QueryOutcome::NotSupported { .. } => return Verdict::Repeat,
-        QueryOutcome::Answered(order) => order,
+        QueryOutcome::NotSupported { status } if *status != 501 => return repeat,
+        QueryOutcome::NotSupported { .. } => Err(Settlement::ArrivedEarlier),
+        QueryOutcome::Failed(refusal) => match refusal.error_type() {
+            // What turned the sender away says nothing about the order.
+            Some(ErrorType::AuthenticationError) | None => return repeat,
+            Some(error_type) => of_failed_lookup(error_type),
+        },
+        QueryOutcome::Answered(order) => of_order(transaction, order.status.as_ref()),
     };
-    match (&transaction.state, transaction.operation) {
-        (State::Confirming(_), operation) => judge_confirmation(operation, order.status.as_ref()),
-        (_, Operation::CreateOrder) => judge_reversed_creation(order.status.as_ref()),
-        // A reversed redemption or cancellation leaves an order that may live on.
-        _ => Verdict::Settle(Settlement::ArrivedEarlier),
+    match finding {
+        Ok(finding) => LookedUp {
+            verdict: not_yet(transaction, finding, now),
+            finding: Some(finding),
+        },
+        Err(settlement) => LookedUp::at_once(Verdict::Settle(settlement)),
     }
 }
 
-fn judge_confirmation(operation: Operation, status: Option<&OrderStatus>) -> Verdict {
+/// What `status` of the order says about the advice, or how it settles it.
+fn of_order(
+    transaction: &Transaction,
+    status: Option<&OrderStatus>,
+) -> Result<Finding, Settlement> {
+    match (&transaction.state, transaction.operation) {
+        (State::Confirming(_), operation) => of_confirmed(operation, status),
+        (_, Operation::CreateOrder) => of_reversed_creation(status),
+        // A reversed redemption or cancellation leaves an order that may live on.
+        _ => Err(Settlement::ArrivedEarlier),
+    }
+}
+
+fn of_confirmed(operation: Operation, status: Option<&OrderStatus>) -> Result<Finding, Settlement> {
+    let is_payout = operation == Operation::RedeemOrder;
     match status {
         // Nobody has taken the payout of an order that is still to be collected, or it was reversed there.
-        Some(OrderStatus::Unredeemed) if operation == Operation::RedeemOrder => Verdict::Repeat,
-        Some(OrderStatus::Cancelled) => Verdict::Settle(Settlement::Rejected),
-        Some(OrderStatus::Unconfirmed) => Verdict::Repeat,
-        _ => Verdict::Settle(Settlement::ArrivedEarlier),
+        Some(OrderStatus::Unredeemed) if is_payout => Ok(Finding::SpeaksAgainstIt),
+        Some(OrderStatus::Cancelled) => Err(Settlement::Rejected),
+        Some(OrderStatus::Unconfirmed) => Ok(Finding::SpeaksAgainstIt),
+        _ => Err(Settlement::ArrivedEarlier),
     }
 }
 
-fn judge_reversed_creation(status: Option<&OrderStatus>) -> Verdict {
+fn of_reversed_creation(status: Option<&OrderStatus>) -> Result<Finding, Settlement> {
     match status {
-        Some(OrderStatus::Cancelled) => Verdict::Settle(Settlement::ArrivedEarlier),
-        Some(OrderStatus::Redeemed) => Verdict::Settle(Settlement::Rejected),
-        _ => Verdict::Repeat,
+        Some(OrderStatus::Cancelled) => Err(Settlement::ArrivedEarlier),
+        Some(OrderStatus::Redeemed) => Err(Settlement::Rejected),
+        Some(_) => Ok(Finding::SpeaksAgainstIt),
+        None => Ok(Finding::SaysNothing),
     }
 }
 
-/// An upstream that knows no such order did not take the advice either. Whatever else kept it from
-/// looking says nothing about the order.
-fn judge_failed_lookup(refusal: &Declined) -> Verdict {
-    match refusal.error_type() {
-        Some(ErrorType::UnableToLocateRecord) => Verdict::Settle(Settlement::Rejected),
-        _ => Verdict::Repeat,
+/// An upstream that knows no such order did not take the advice either.
+fn of_failed_lookup(error_type: &ErrorType) -> Result<Finding, Settlement> {
+    match error_type {
+        ErrorType::UnableToLocateRecord => Err(Settlement::Rejected),
+        _ => Ok(Finding::SaysNothing),
+    }
+}
+
+/// What the upstream has still to process changes before long. An order that speaks against the advice
+/// time after time is for a person to see; one about which nothing is ever said is like one that cannot be
+/// looked up.
+fn not_yet(transaction: &Transaction, finding: Finding, now: Timestamp) -> Verdict {
+    let before = transaction.advice().and_then(|advice| advice.stalemate);
+    let stalemate = Stalemate::after(before, finding, now);
+    match stalemate.has_lasted(STALEMATE_TIMES, STALEMATE_MILLIS, now) {
+        false => Verdict::Repeat,
+        true => Verdict::Settle(match finding {
+            Finding::SpeaksAgainstIt => Settlement::Rejected,
+            Finding::SaysNothing => Settlement::ArrivedEarlier,
+        }),
+    }
+}
+
+/// What a lookup came to, in words that quote nobody.
+pub(crate) fn what_it_said(outcome: &QueryOutcome<LookupOrderResponse>) -> String {
+    match outcome {
+        QueryOutcome::Answered(order) => match &order.status {
+            Some(OrderStatus::Other(_)) => "the order has a status that is unknown here".to_owned(),
+            Some(status) => format!("the order is {status}"),
+            None => "the order has no status".to_owned(),
+        },
+        QueryOutcome::NotSupported { status } => format!("the order cannot be looked up: {status}"),
+        QueryOutcome::Failed(refusal) => format!("the order's lookup was refused: {refusal}"),
+        QueryOutcome::NotSent(not_sent) => format!("the order's lookup was not sent: {not_sent}"),
+        QueryOutcome::Unknown(unanswered) => format!("the order's lookup failed: {unanswered}"),
     }
 }
 

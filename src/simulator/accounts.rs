@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::{
     answer::{Answer, Problem},
     call::Call,
-    customers::Customer,
+    customers::CustomerFile,
     outcome::Refusal,
     records::{Leg, LegState, Order, OrderState},
     upstream::random_uuid,
@@ -22,7 +22,9 @@ use super::{
 #[derive(Default)]
 pub(super) struct Account {
     pub(super) orders: Vec<StoredOrder>,
-    pub(super) customers: Vec<Customer>,
+    /// Where the order with a redeem reference stands: each new one is compared with those of all others.
+    by_reference: HashMap<String, usize>,
+    pub(super) customers: CustomerFile,
     /// Every financial request that was approved, by its id.
     requests: HashMap<String, Place>,
     advices: HashSet<String>,
@@ -105,14 +107,29 @@ impl Account {
         if known { Err(DUPLICATE) } else { Ok(()) }
     }
 
+    /// Keeps an order, which is found by its id and its redeem reference from now on.
+    pub(super) fn add_order(&mut self, order: StoredOrder) {
+        let place = self.orders.len();
+        self.by_reference
+            .insert(order.shown.redeem_ref.clone(), place);
+        self.register(&order.shown.leg.request_id, Place::Order(place));
+        self.orders.push(order);
+    }
+
     pub(super) fn register(&mut self, request_id: &str, place: Place) {
         self.requests.insert(request_id.to_owned(), place);
     }
 
     /// The order with this redeem reference. The alternative one does not stand in for it.
     pub(super) fn order_by_reference(&self, reference: &str) -> Option<usize> {
-        let is_it = |order: &StoredOrder| order.shown.redeem_ref == reference;
-        self.orders.iter().position(is_it)
+        self.by_reference.get(reference).copied()
+    }
+
+    fn order_by_id(&self, id: &str) -> Option<usize> {
+        match self.requests.get(id)? {
+            Place::Order(order) => Some(*order),
+            Place::Redemption(..) | Place::Cancellation(..) => None,
+        }
     }
 
     /// The order that a message names.
@@ -127,10 +144,7 @@ impl Account {
         if let Some(reference) = names.remittance {
             return self.order_by_remittance(reference);
         }
-        let id = names.order_id?;
-        self.orders
-            .iter()
-            .position(|order| order.shown.leg.request_id == id)
+        self.order_by_id(names.order_id?)
     }
 
     /// Orders get a remittance reference by updateOrderStatus only; until then their id serves as one.

@@ -1,9 +1,11 @@
 //! The customers of an account: createOrUpdateCustomer and getCustomerInfo.
 
+use std::collections::HashMap;
+
 use serde_json::{Value, json};
 
 use super::{
-    accounts::{Account, Desk, UNKNOWN},
+    accounts::{Desk, UNKNOWN},
     answer::{Answer, Problem},
     call::{Call, text},
     checks::demand,
@@ -34,24 +36,52 @@ impl Customer {
     }
 }
 
-impl Account {
-    pub(super) fn customer(&self, profile_id: &str) -> Option<&Customer> {
-        self.customers
-            .iter()
-            .find(|customer| customer.profile_id == profile_id)
+/// The customers of one account, and where each of them is found: every order asks.
+#[derive(Default)]
+pub(super) struct CustomerFile {
+    all: Vec<Customer>,
+    by_profile: HashMap<String, usize>,
+    /// The newest record of each identity number. An update leaves the number what it was.
+    by_id_number: HashMap<String, usize>,
+}
+
+impl CustomerFile {
+    pub(super) fn by_profile(&self, profile_id: &str) -> Option<&Customer> {
+        self.all.get(*self.by_profile.get(profile_id)?)
     }
 
-    /// The newest record of this identity number.
-    fn customer_by_id_number(&self, id_number: &str) -> Option<usize> {
-        let is_it = |customer: &Customer| customer.id_number() == Some(id_number);
-        self.customers.iter().rposition(is_it)
+    fn by_id_number(&self, id_number: &str) -> Option<&Customer> {
+        self.all.get(*self.by_id_number.get(id_number)?)
+    }
+
+    fn by_id_number_mut(&mut self, id_number: &str) -> Option<&mut Customer> {
+        self.all.get_mut(*self.by_id_number.get(id_number)?)
+    }
+
+    fn add(&mut self, customer: Customer) {
+        let place = self.all.len();
+        self.by_profile.insert(customer.profile_id.clone(), place);
+        if let Some(id_number) = customer.id_number() {
+            self.by_id_number.insert(id_number.to_owned(), place);
+        }
+        self.all.push(customer);
+    }
+}
+
+/// 10 digits that no other customer of the account has.
+fn fresh_profile(desk: &mut Desk<'_>) -> String {
+    loop {
+        let profile_id = desk.digits(10);
+        if desk.account.customers.by_profile(&profile_id).is_none() {
+            return profile_id;
+        }
     }
 }
 
 /// Makes a customer of the person described, and answers the fresh profile id.
 pub(super) fn welcome(desk: &mut Desk<'_>, message: &Value, person: &Value) -> String {
-    let profile_id = desk.digits(10);
-    desk.account.customers.push(Customer {
+    let profile_id = fresh_profile(desk);
+    desk.account.customers.add(Customer {
         profile_id: profile_id.clone(),
         record: json!({
             "originator": message["originator"],
@@ -67,17 +97,16 @@ pub(super) fn create_or_update(desk: &mut Desk<'_>, call: &Call) -> Outcome {
     let Some(id_number) = call.text("/customerDetails/idNumber") else {
         return Err(Problem::missing("customerDetails.idNumber").into());
     };
-    let Some(known) = desk.account.customer_by_id_number(id_number) else {
-        let profile_id = desk.digits(10);
+    let Some(customer) = desk.account.customers.by_id_number_mut(id_number) else {
+        let profile_id = fresh_profile(desk);
         let customer = Customer {
             profile_id,
             record: call.json.clone(),
         };
         let answer = customer.answer(201);
-        desk.account.customers.push(customer);
+        desk.account.customers.add(customer);
         return Ok(answer);
     };
-    let customer = &mut desk.account.customers[known];
     if call.text("/customerProfileId") != Some(&customer.profile_id) {
         return Err(CHECK_FAILED.into());
     }
@@ -95,11 +124,8 @@ pub(super) fn info(desk: &mut Desk<'_>, call: &Call) -> Outcome {
     }
     demand(call, &["idNumber"])?;
     let id_number = call.parameter("idNumber").unwrap_or_default();
-    let known = desk
-        .account
-        .customer_by_id_number(id_number)
-        .ok_or(UNKNOWN)?;
-    let customer = &desk.account.customers[known];
+    let customer = desk.account.customers.by_id_number(id_number);
+    let customer = customer.ok_or(UNKNOWN)?;
     let differs = |(name, pointer): &(&str, &str)| {
         let given = call.parameter(name);
         given.is_some() && given != text(&customer.record, pointer)

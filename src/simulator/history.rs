@@ -17,7 +17,11 @@ use super::{
 pub(super) fn history(desk: &mut Desk<'_>, call: &Call) -> Outcome {
     let filter = Filter::read(call)?;
     let profile_id = call.parameter("customerProfileId").unwrap_or_default();
-    let customer = desk.account.customer(profile_id).ok_or(UNKNOWN)?;
+    let customer = desk
+        .account
+        .customers
+        .by_profile(profile_id)
+        .ok_or(UNKNOWN)?;
     let (originator, receiver) = (
         customer.record["originator"].clone(),
         customer.record["receiver"].clone(),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::{
-    accounts::{Account, Desk, Names, Place, StoredOrder, UNKNOWN},
+    accounts::{Desk, Names, StoredOrder, UNKNOWN},
     answer::{Answer, Problem},
     call::{Call, text},
     customers,
@@ -23,7 +23,7 @@ pub(super) fn create(desk: &mut Desk<'_>, call: &Call) -> Outcome {
     if !desk.provider_quirks {
         given_all(call)?;
     }
-    own_client_id(call)?;
+    own_client_id(desk, call)?;
     desk.account.fresh(call)?;
     within_limits(amount(&call.json))?;
     let sender = sender(desk, call)?;
@@ -31,9 +31,7 @@ pub(super) fn create(desk: &mut Desk<'_>, call: &Call) -> Outcome {
     let profile_id = sender.profile_id(desk, call);
     let order = stored(desk, call, profile_id);
     let answer = approval(desk, call, &order);
-    let place = Place::Order(desk.account.orders.len());
-    desk.account.register(&order.shown.leg.request_id, place);
-    desk.account.orders.push(order);
+    desk.account.add_order(order);
     Ok(answer)
 }
 
@@ -64,15 +62,22 @@ pub(super) fn lookup(desk: &mut Desk<'_>, call: &Call) -> Outcome {
     ))
 }
 
-/// The user name has to be the client's id in what moves money.
-pub(super) fn own_client_id(call: &Call) -> Result<(), Problem> {
-    if call.text("/client/id") == Some(call.user()) {
-        return Ok(());
+/// The user name has to be the client's id in what moves money, and with the provider's quirks a short number.
+pub(super) fn own_client_id(desk: &Desk<'_>, call: &Call) -> Result<(), Problem> {
+    let id = call.text("/client/id").unwrap_or_default();
+    if id != call.user() {
+        return Err(Problem::new(
+            "AUTHENTICATION_ERROR",
+            "The user name is not the client's id",
+        ));
     }
-    Err(Problem::new(
-        "AUTHENTICATION_ERROR",
-        "The user name is not the client's id",
-    ))
+    let is_short_number = (1..=11).contains(&id.len()) && id.bytes().all(|c| c.is_ascii_digit());
+    if desk.provider_quirks && !is_short_number {
+        return Err(Problem::format(vec![
+            "client.id must be 1 to 11 digits".to_owned(),
+        ]));
+    }
+    Ok(())
 }
 
 /// The amount of a message in minor units.
@@ -180,7 +185,7 @@ fn sender(desk: &Desk<'_>, call: &Call) -> Result<Sender, Refusal> {
 }
 
 fn known_sender(desk: &Desk<'_>, profile_id: &str, id_number: Option<&str>) -> Result<(), Refusal> {
-    match desk.account.customer(profile_id) {
+    match desk.account.customers.by_profile(profile_id) {
         Some(customer) if customer.id_number() == id_number => Ok(()),
         Some(_) => Err(customers::CHECK_FAILED.into()),
         None if desk.provider_quirks => Err(Answer::internal_fault().into()),
@@ -217,7 +222,7 @@ fn stored(desk: &mut Desk<'_>, call: &Call, profile_id: Option<String>) -> Store
 fn fresh_reference(desk: &mut Desk<'_>) -> String {
     loop {
         let reference = desk.digits(20);
-        if Account::order_by_reference(desk.account, &reference).is_none() {
+        if desk.account.order_by_reference(&reference).is_none() {
             return reference;
         }
     }

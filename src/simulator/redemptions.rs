@@ -26,7 +26,7 @@ pub(super) fn redeem(desk: &mut Desk<'_>, call: &Call) -> Outcome {
     if !desk.provider_quirks {
         given_all(call)?;
     }
-    own_client_id(call)?;
+    own_client_id(desk, call)?;
     desk.account.fresh(call)?;
     let reference = call.text("/orderRedeemRef").unwrap_or_default();
     let order = desk.account.order_by_reference(reference).ok_or(UNKNOWN)?;

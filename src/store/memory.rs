@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use zeroize::Zeroizing;
@@ -24,6 +25,8 @@ type MemoryEntry = Option<(Owner, Vec<u8>)>;
 #[derive(Debug, Default)]
 pub(crate) struct MemoryVault {
     entries: Mutex<Vec<MemoryEntry>>,
+    /// For how many entries room was asked for the last time.
+    reserved: AtomicUsize,
 }
 
 impl MemoryVault {
@@ -53,6 +56,11 @@ impl Vault for MemoryVault {
         }
     }
 
+    fn reserve(&self, count: usize) -> Result<(), StoreError> {
+        self.reserved.store(count, Ordering::SeqCst);
+        Ok(())
+    }
+
     fn all(&self) -> Vec<(Owner, Kept)> {
         let entries = self.entries();
         let numbered = entries.iter().enumerate();
@@ -63,6 +71,11 @@ impl Vault for MemoryVault {
 }
 
 impl MemoryStore {
+    /// For how many receipts room was asked for the last time.
+    pub(crate) fn reserved(&self) -> usize {
+        self.vault.reserved.load(Ordering::SeqCst)
+    }
+
     fn entries(&self) -> MutexGuard<'_, BTreeMap<Vec<u8>, Vec<u8>>> {
         // A panic elsewhere leaves the map whole: each change is one call on it.
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)

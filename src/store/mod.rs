@@ -166,7 +166,11 @@ pub(crate) trait Store: Send + Sync {
 impl StoreError {
     /// Whether it is certain that nothing of the batch is on the disk, and that the next may be.
     pub(crate) fn nothing_was_written(&self) -> bool {
-        matches!(self, StoreError::Full { .. } | StoreError::TooLarge { .. })
+        use StoreError as E;
+        matches!(
+            self,
+            E::Full { .. } | E::NotExtended { .. } | E::TooLarge { .. }
+        )
     }
 }
 
@@ -211,6 +215,15 @@ pub enum StoreError {
     Full {
         /// The directory of the queue.
         path: PathBuf,
+    },
+    /// The queue has to grow, and the system does not let it. Nothing was written, what was accepted
+    /// before is safe, and the queue goes on as soon as it can grow.
+    #[error("the queue in {path} cannot grow: {reason}")]
+    NotExtended {
+        /// The directory of the queue.
+        path: PathBuf,
+        /// What the system says.
+        reason: String,
     },
     /// A record is longer than the queue takes.
     #[error(

@@ -5,7 +5,8 @@
 //!  create, rename, remove ─▶ names ──(unsynced names)──sync_directory──▶ names after a power cut
 //! ```
 //!
-//! 1. A power cut keeps of the unsynced sectors and names all, none, or any part of them.
+//! 1. A power cut keeps of the unsynced sectors and names all, none, or any part of them; of a rename
+//!    within one directory all or nothing.
 //! 2. A killed process takes nothing along: the system still has what was written.
 //! 3. A failed sync behaves like the one of Linux: what it could not write stays readable, and no
 //!    later sync makes it durable.
@@ -54,17 +55,22 @@ enum Node {
     File(usize),
 }
 
+/// What becomes of a name.
+type NameChange = (PathBuf, Option<Node>);
+
 #[derive(Clone)]
 struct State {
     files: Vec<File>,
     names: BTreeMap<PathBuf, Node>,
     durable_names: BTreeMap<PathBuf, Node>,
-    /// In the order in which they were made.
-    unsynced_names: Vec<(PathBuf, Option<Node>)>,
+    /// In the order in which they were made. What is together happens together.
+    unsynced_names: Vec<Vec<NameChange>>,
     /// The number of the last operation.
     operations: u64,
     fault: Option<(u64, Fault)>,
     is_stopped: bool,
+    /// No file can grow.
+    is_full: bool,
     random: fastrand::Rng,
 }
 
@@ -95,6 +101,7 @@ impl SimulatedDisk {
             operations: 0,
             fault: None,
             is_stopped: false,
+            is_full: false,
             random: fastrand::Rng::with_seed(seed),
         })))
     }
@@ -103,6 +110,11 @@ impl SimulatedDisk {
     pub(crate) fn plan(&self, operation: u64, fault: Fault) {
         let mut state = self.state();
         state.fault = Some((state.operations + operation, fault));
+    }
+
+    /// Lets somebody else take all the room that there is: from here on no file can grow.
+    pub(crate) fn fill(&self) {
+        self.state().is_full = true;
     }
 
     /// How many operations there were.
@@ -145,9 +157,11 @@ impl SimulatedDisk {
         for file in &mut state.files {
             file.cut_power(&mut is_left);
         }
-        for (path, node) in std::mem::take(&mut state.unsynced_names) {
+        for changes in std::mem::take(&mut state.unsynced_names) {
             if is_left(0) {
-                set_name(&mut state.durable_names, &path, node);
+                for (path, node) in changes {
+                    set_name(&mut state.durable_names, &path, node);
+                }
             }
         }
         state.durable_names = reachable(&state.durable_names);
@@ -248,9 +262,21 @@ impl State {
         }
     }
 
-    fn rename_now(&mut self, path: &Path, node: Option<Node>) {
-        set_name(&mut self.names, path, node);
-        self.unsynced_names.push((path.to_owned(), node));
+    /// A rename within a directory is one change, as it is for every file system that has a journal.
+    fn rename_now(&mut self, changes: &[(&Path, Option<Node>)]) {
+        let mut unsynced: Vec<Vec<NameChange>> = Vec::new();
+        for (path, node) in changes {
+            set_name(&mut self.names, path, *node);
+            let parent = |one: &Path| one.parent().map(Path::to_owned);
+            let together = unsynced
+                .iter_mut()
+                .find(|some| parent(&some[0].0) == parent(path));
+            match together {
+                Some(together) => together.push((path.to_path_buf(), *node)),
+                None => unsynced.push(vec![(path.to_path_buf(), *node)]),
+            }
+        }
+        self.unsynced_names.append(&mut unsynced);
     }
 
     fn node(&self, path: &Path) -> io::Result<Node> {
@@ -274,9 +300,7 @@ impl State {
         if matches!(verdict, Verdict::Tear) {
             return Err(failure());
         }
-        for (path, node) in changes {
-            self.rename_now(path, *node);
-        }
+        self.rename_now(changes);
         self.check_running()
     }
 }
@@ -358,10 +382,13 @@ impl Disk for SimulatedDisk {
             Verdict::Do => {}
             Verdict::DoAndStop | Verdict::Tear => return Err(failure()),
         }
-        for (path, node) in std::mem::take(&mut state.unsynced_names) {
-            match path.parent() == Some(directory) {
-                true => set_name(&mut state.durable_names, &path, node),
-                false => state.unsynced_names.push((path, node)),
+        for changes in std::mem::take(&mut state.unsynced_names) {
+            if changes[0].0.parent() != Some(directory) {
+                state.unsynced_names.push(changes);
+                continue;
+            }
+            for (path, node) in changes {
+                set_name(&mut state.durable_names, &path, node);
             }
         }
         Ok(())
@@ -398,6 +425,9 @@ impl DiskFile for SimulatedFile {
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
         let mut state = self.disk.state();
         let is_torn = matches!(state.begin()?, Verdict::Tear);
+        if state.is_full && offset as usize + bytes.len() > state.files[self.number].bytes.len() {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
         let State { files, random, .. } = &mut *state;
         files[self.number].write(bytes, offset as usize, || !is_torn || random.bool());
         match is_torn {

@@ -13,9 +13,11 @@
 //!    is guarded, and after a failed one nothing more is asked.
 //! 3. One flipped bit in its file makes an open panic, or records vanish, grow old or rise again
 //!    without an error: an index that was found on the disk is compared with the whole journal
-//!    before it is used ([`prove`](super::prove)).
+//!    before it is used ([`prove`](super::prove)). Some damage makes it search for ever: until it is proven,
+//!    it is asked on a thread that nobody has to wait for.
 //! 4. A build that aborts on a panic would do so at every open: a marker that is written before an
-//!    open, and removed once the index is proven, says that this one is to be left alone.
+//!    open, and removed once the index is proven, says that this one is to be left alone. It does not
+//!    stand there while others have their turn: an index may be the only one that knows of a loss.
 
 use std::fs;
 use std::io;
@@ -41,6 +43,9 @@ const OPEN_ATTEMPTS: u32 = 40;
 const OPEN_PAUSE: Duration = Duration::from_millis(50);
 
 const LONGEST_CLOSE: Duration = Duration::from_secs(5);
+
+/// How long an index that is not proven may take for one answer.
+const LONGEST_ANSWER: Duration = Duration::from_secs(20);
 
 /// No key of a store starts with one of these.
 const GONE: u8 = b'~';
@@ -205,8 +210,12 @@ fn write_marker(home: &Path) -> Result<(), StoreError> {
 
 impl SledIndex {
     fn open(path: &Path, queue: u64) -> Result<SledIndex, StoreError> {
+        let opened = path.to_owned();
+        let db = in_time(LONGEST_ANSWER, path, "opened", move || {
+            open_patiently(&opened)
+        })?;
         Ok(SledIndex {
-            db: Some(open_patiently(path)?),
+            db: Some(db),
             path: path.to_owned(),
             queue,
             failed: AtomicBool::new(false),
@@ -221,6 +230,20 @@ impl SledIndex {
         }
     }
 
+    /// Whatever ends this open until it is asked again is none of its doing, and what it knows may be
+    /// needed: whoever opens it next may ask it.
+    pub(crate) fn is_at_rest(&self) {
+        self.is_proven();
+    }
+
+    /// Like one that was just found.
+    pub(crate) fn is_asked_again(&self) {
+        let home = self.path.parent().unwrap_or(&self.path);
+        if let Err(error) = write_marker(home) {
+            tracing::warn!(%error, "an index is read that the next open will not fear");
+        }
+    }
+
     /// Says whose index it is, where that was not known when it was opened.
     pub(crate) fn belongs_to(&mut self, queue: u64) {
         self.queue = queue;
@@ -228,8 +251,13 @@ impl SledIndex {
 
     /// What was taken over when it was last flushed; `None` where that cannot be told.
     pub(crate) fn applied(&self) -> Result<Option<Applied>, StoreError> {
-        let sealed = self.guarded("read", |db| db.get(APPLIED_KEY))?;
+        let sealed = self.answer_in_time("read", |db| db.get(APPLIED_KEY))?;
         Ok(sealed.and_then(|sealed| open_applied(&sealed)))
+    }
+
+    /// How much room its files take.
+    pub(crate) fn size_bytes(&self) -> Result<u64, StoreError> {
+        self.guarded("read", |db| db.size_on_disk())
     }
 
     /// Goes through everything, deletions too. Says how many entries are damaged.
@@ -237,14 +265,17 @@ impl SledIndex {
         let mut damaged = 0;
         let mut after: Option<Vec<u8>> = None;
         loop {
-            let start = after.as_deref().map_or(Bound::Unbounded, Bound::Excluded);
-            let page: Vec<_> = self.guarded("read", |db| {
-                let range = db.range::<&[u8], _>((start, Bound::Unbounded));
+            let start = after.clone().map_or(Bound::Unbounded, Bound::Excluded);
+            let page: Vec<_> = self.answer_in_time("read", move |db| {
+                let range = db.range((start, Bound::Unbounded));
                 range.take(256).collect::<Result<_, _>>()
             })?;
             let Some((last, _)) = page.last() else {
                 return Ok(damaged);
             };
+            if after.is_some_and(|before| last.as_ref() <= before.as_slice()) {
+                return Err(self.damaged("its entries are out of order"));
+            }
             after = Some(last.to_vec());
             for (stored_key, sealed) in page.iter().filter(|(key, _)| key != APPLIED_KEY) {
                 match open_entry(stored_key, sealed) {
@@ -253,6 +284,20 @@ impl SledIndex {
                 }
             }
         }
+    }
+
+    /// Like [`guarded`](SledIndex::guarded), of an index that may never answer.
+    fn answer_in_time<T: Send + 'static>(
+        &self,
+        doing: &'static str,
+        call: impl FnOnce(&Db) -> ::sled::Result<T> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let asked = self.guarded(doing, |db| Ok(db.clone()))?;
+        let path = self.path.clone();
+        in_time(LONGEST_ANSWER, &self.path, doing, move || {
+            guard(&path, doing, || call(&asked))
+        })
+        .inspect_err(|_| self.failed.store(true, Ordering::Release))
     }
 
     fn guarded<T>(
@@ -275,16 +320,17 @@ impl SledIndex {
         }
     }
 
-    fn damaged(&self) -> StoreError {
+    fn damaged(&self, reason: &str) -> StoreError {
         StoreError::Index {
             path: self.path.clone(),
             doing: "read",
-            reason: "an entry fails its checksum".to_owned(),
+            reason: reason.to_owned(),
         }
     }
 
     fn entry(&self, key: &[u8], sealed: &[u8]) -> Result<IndexEntry, StoreError> {
-        let indexed = open_entry(key, sealed).ok_or_else(|| self.damaged())?;
+        let indexed =
+            open_entry(key, sealed).ok_or_else(|| self.damaged("an entry fails its checksum"))?;
         Ok((key.to_vec(), indexed))
     }
 }
@@ -294,7 +340,8 @@ impl Index for SledIndex {
         let gone = gone_key(key);
         for stored_key in [key, &gone] {
             if let Some(sealed) = self.guarded("read", |db| db.get(stored_key))? {
-                let indexed = open_entry(stored_key, &sealed).ok_or_else(|| self.damaged())?;
+                let indexed = open_entry(stored_key, &sealed)
+                    .ok_or_else(|| self.damaged("an entry fails its checksum"))?;
                 return Ok(Some(indexed));
             }
         }
@@ -473,6 +520,34 @@ fn guard<T>(
     })
 }
 
+/// Has a thread of its own wait for sled. Where that takes too long, the thread is left alone, with all that it holds.
+fn in_time<T: Send + 'static>(
+    longest: Duration,
+    path: &Path,
+    doing: &'static str,
+    call: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
+) -> Result<T, StoreError> {
+    let (answer, answered) = channel();
+    let ask = move || {
+        if let Err(late) = answer.send(call()) {
+            // To drop it could panic.
+            std::mem::forget(late);
+        }
+    };
+    let thread = thread::Builder::new().name("money-transfer-index".to_owned());
+    thread.spawn(ask).map_err(|error| StoreError::Thread {
+        reason: error.to_string(),
+    })?;
+    let answer = answered.recv_timeout(longest);
+    answer.unwrap_or_else(|_| {
+        Err(StoreError::Index {
+            path: path.to_owned(),
+            doing,
+            reason: "the index library does not answer".to_owned(),
+        })
+    })
+}
+
 fn open_patiently(path: &Path) -> Result<Db, StoreError> {
     for _ in 1..OPEN_ATTEMPTS {
         match guard(path, "opened", || Ok(open_db(path))) {
@@ -505,5 +580,35 @@ fn io_error(path: &Path, doing: &'static str, error: &io::Error) -> StoreError {
         path: path.to_owned(),
         doing,
         reason: error.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_never_answers_is_not_waited_for() {
+        let (hang_up, never) = channel::<()>();
+        let answer = in_time(
+            Duration::from_millis(10),
+            Path::new("index"),
+            "opened",
+            move || {
+                let _ = never.recv();
+                Ok(())
+            },
+        );
+        let Err(StoreError::Index {
+            path,
+            doing,
+            reason,
+        }) = answer
+        else {
+            panic!("{answer:?}");
+        };
+        assert_eq!((path.as_path(), doing), (Path::new("index"), "opened"));
+        assert_eq!(reason, "the index library does not answer");
+        drop(hang_up);
     }
 }

@@ -12,10 +12,15 @@
 //! 2. An entry is durable before the record that refers to it.
 //! 3. A failed sync is never tried again: the system may have dropped an entry that it still shows.
 //!    The vault takes nothing more, nor does its store, until the queue is opened again.
-//! 4. Zeros are written, and made durable with the next entry; a power cut in between is made good at
-//!    the next open, when entries without an owner are erased.
-//! 5. With a key, entries are sealed (XChaCha20-Poly1305); without one they are readable by whoever
+//! 4. Zeros are written, and made durable with the next entry or at the end, never for themselves: no
+//!    commit waits for them. A power cut in between is made good at the next open, when entries without
+//!    an owner are erased.
+//! 5. Before a request is sent, room for its receipt is zero-filled and durable: an approval is never
+//!    refused for want of room. Where that much cannot be had, the request is.
+//! 6. With a key, entries are sealed (XChaCha20-Poly1305); without one they are readable by whoever
 //!    may read the queue's directory.
+
+mod space;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -29,11 +34,13 @@ use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 use super::StoreError;
 use super::disk::{Disk, DiskFile};
+use space::Space;
 
 const SECTOR: usize = 512;
 const MAGIC: [u8; 4] = *b"MTRV";
 const HEADER: usize = 32;
 const NONCE: usize = 24;
+const TAG: usize = 16;
 const VAULT_FILE: &str = "vault";
 
 /// The format that this version writes.
@@ -41,6 +48,12 @@ const FORMAT: u32 = 1;
 
 /// The longest entry, in bytes, before it is sealed.
 pub(crate) const ENTRY_LIMIT_BYTES: usize = 32 * 1024;
+
+/// How many sectors the longest entry takes, sealed.
+const LONGEST: u32 = (HEADER + NONCE + TAG + ENTRY_LIMIT_BYTES).div_ceil(SECTOR) as u32;
+
+/// For how many of the longest entries room is made at a time.
+const STEP: u32 = 4;
 
 /// Whom an entry belongs to: the id of a request.
 pub(crate) type Owner = [u8; 16];
@@ -93,6 +106,10 @@ pub(crate) trait Vault: Send + Sync {
     /// Overwrites what `owner` put away.
     fn erase(&self, owner: Owner, kept: Kept);
 
+    /// Makes sure that `count` entries of any length can be put away, however full the disk becomes.
+    /// Where it cannot be done, what was put away is as safe as before.
+    fn reserve(&self, count: usize) -> Result<(), StoreError>;
+
     /// Everything that is put away.
     fn all(&self) -> Vec<(Owner, Kept)>;
 }
@@ -105,12 +122,14 @@ pub(crate) struct FileVault {
     room: Mutex<Room>,
 }
 
-/// Which sectors are taken.
+/// What may be written where, and what of it is durable.
 #[derive(Debug, Default)]
 struct Room {
-    /// The number of sectors of each entry, by its first.
-    taken: BTreeMap<u32, u32>,
-    is_dirty: bool,
+    space: Space,
+    /// Entries that a record may soon refer to are not durable yet.
+    has_new: bool,
+    /// Zeros are not durable yet. Nobody waits for them.
+    has_erased: bool,
     has_failed: bool,
 }
 
@@ -159,20 +178,52 @@ impl FileVault {
         }
     }
 
-    /// Makes durable what was put away and what was erased.
+    /// Makes durable what was put away.
     pub(crate) fn sync(&self) -> Result<(), StoreError> {
         let mut room = self.room();
         self.check_sound(&room)?;
-        if !room.is_dirty {
-            return Ok(());
+        match room.has_new {
+            true => self.sync_all(&mut room),
+            false => Ok(()),
         }
+    }
+
+    fn sync_all(&self, room: &mut Room) -> Result<(), StoreError> {
         if let Err(error) = self.file.sync() {
             room.has_failed = true;
             // Not even where there was no room: that may take the next batch, and this may not.
             return Err(broken(&self.path, "synced", &error));
         }
-        room.is_dirty = false;
+        (room.has_new, room.has_erased) = (false, false);
         Ok(())
+    }
+
+    fn sectors(&self) -> Result<u32, StoreError> {
+        let length = self.file.length();
+        let length = length.map_err(|error| refused(&self.path, "measured", &error))?;
+        Ok(u32::try_from(length / SECTOR as u64).unwrap_or(u32::MAX))
+    }
+
+    /// Makes what is free up to sector `end` certain. A flush that fails takes nothing along but zeros,
+    /// which are all written anew the next time: it does not stop the vault.
+    fn extend(&self, room: &mut Room, end: u32) -> Result<(), StoreError> {
+        if end <= room.space.certain() {
+            return Ok(());
+        }
+        self.fill(room, end)
+            .map_err(|error| refused(&self.path, "extended", &error))?;
+        room.space.make_certain(end);
+        room.has_erased = false;
+        Ok(())
+    }
+
+    /// Fills what is free up to sector `end` with zeros, so that the disk has given it away for good.
+    fn fill(&self, room: &Room, end: u32) -> io::Result<()> {
+        for (first, count) in room.space.free_between(room.space.certain(), end) {
+            let zeros = vec![0; count as usize * SECTOR];
+            self.file.write_at(&zeros, offset(first))?;
+        }
+        self.file.sync()
     }
 
     fn check_sound(&self, room: &Room) -> Result<(), StoreError> {
@@ -188,9 +239,9 @@ impl FileVault {
         let inventory = Inventory::of(&*self.file)?;
         let mut room = self.room();
         for sector in inventory.rest {
-            room.is_dirty |= self.clear(sector)?;
+            room.has_erased |= self.clear(sector)?;
         }
-        room.taken = inventory.taken;
+        room.space = Space::of(inventory.taken);
         Ok(())
     }
 
@@ -259,12 +310,12 @@ impl Vault for FileVault {
         let mut room = self.room();
         self.check_sound(&room)?;
         let count = (entry.len() / SECTOR) as u32;
-        let first = room.find(count);
+        let first = room.space.find(count);
         self.file
             .write_at(&entry, offset(first))
             .map_err(|error| refused(&self.path, "written", &error))?;
-        room.taken.insert(first, count);
-        room.is_dirty = true;
+        room.space.take(first, count);
+        room.has_new = true;
         Ok(Kept(first))
     }
 
@@ -284,23 +335,44 @@ impl Vault for FileVault {
         let mut room = self.room();
         // Whoever comes second may find somebody else's entry there.
         let is_there = self.owner_at(kept.0) == Some(owner);
-        let Some(count) = room.taken.get(&kept.0).copied().filter(|_| is_there) else {
+        let Some(count) = room.space.count_at(kept.0).filter(|_| is_there) else {
             return;
         };
         let zeros = vec![0; count as usize * SECTOR];
         match self.file.write_at(&zeros, offset(kept.0)) {
             Ok(()) => {
-                room.taken.remove(&kept.0);
-                room.is_dirty = true;
+                room.space.release(kept.0);
+                room.has_erased = true;
             }
             // It is tried again at the next open.
             Err(error) => tracing::warn!(%error, "a receipt that is not needed cannot be erased"),
         }
     }
 
+    fn reserve(&self, count: usize) -> Result<(), StoreError> {
+        let mut room = self.room();
+        self.check_sound(&room)?;
+        let count = u32::try_from(count).unwrap_or(u32::MAX);
+        if room.space.fits() >= count {
+            return Ok(());
+        }
+        // A flush that fails below must not have been the one of an entry.
+        if room.has_new {
+            self.sync_all(&mut room)?;
+        }
+        // On a full disk there may still be what an earlier life had.
+        self.extend(&mut room, self.sectors()?)?;
+        let lacks = count.saturating_sub(room.space.fits());
+        if lacks == 0 {
+            return Ok(());
+        }
+        let more = lacks.max(STEP).saturating_mul(LONGEST);
+        let end = room.space.end().saturating_add(more);
+        self.extend(&mut room, end)
+    }
+
     fn all(&self) -> Vec<(Owner, Kept)> {
-        let taken: Vec<u32> = self.room().taken.keys().copied().collect();
-        let entries = taken.into_iter();
+        let entries = self.room().space.firsts().into_iter();
         entries
             .filter_map(|sector| Some((self.owner_at(sector)?, Kept(sector))))
             .collect()
@@ -309,8 +381,14 @@ impl Vault for FileVault {
 
 impl Drop for FileVault {
     fn drop(&mut self) {
-        // What is not durable yet was erased, or belongs to nobody.
-        let _ = self.sync();
+        let mut room = self.room();
+        if room.has_failed || !(room.has_new || room.has_erased) {
+            return;
+        }
+        // What is not durable yet was erased, or belongs to nobody: the next open erases it again.
+        if let Err(error) = self.sync_all(&mut room) {
+            tracing::warn!(%error, "what was erased of receipts may be there until the next open");
+        }
     }
 }
 
@@ -376,20 +454,6 @@ fn read_entry(file: &dyn DiskFile, sector: u32) -> io::Result<Option<Found>> {
     hasher.update(&bytes);
     let is_whole = head[4..8] == hasher.finalize().to_le_bytes();
     Ok(is_whole.then_some((head, bytes)))
-}
-
-impl Room {
-    /// The first of `count` free sectors in a row.
-    fn find(&self, count: u32) -> u32 {
-        let mut free = 0;
-        for (first, taken) in &self.taken {
-            if first - free >= count {
-                return free;
-            }
-            free = first + taken;
-        }
-        free
-    }
 }
 
 fn offset(sector: u32) -> u64 {

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 #[allow(dead_code, reason = "a test has a main of its own")]
 #[path = "../../examples/certify/main.rs"]
-mod certify;
+pub mod certify;
 
 /// What a certification run may take against a simulator, a slow machine included.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -50,6 +50,18 @@ impl Run {
             .map(|row| text(&row["operation"]).to_owned())
             .collect()
     }
+}
+
+/// The steps of a flow.
+fn steps<'a>(run: &'a Run, flow: &str) -> &'a [Value] {
+    let flows = run.json["flows"].as_array().unwrap();
+    let found = flows.iter().find(|walked| walked["flow"] == flow);
+    found.unwrap()["steps"].as_array().unwrap()
+}
+
+pub fn step<'a>(run: &'a Run, flow: &str, name: &str) -> &'a Value {
+    let found = steps(run, flow).iter().find(|step| step["step"] == name);
+    found.unwrap_or_else(|| panic!("no step {name}: {}", run.out))
 }
 
 pub fn text(value: &Value) -> &str {

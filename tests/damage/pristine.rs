@@ -13,6 +13,7 @@ use money_transfer_retailer::simulator::{Fault, Rule, Simulator};
 use money_transfer_retailer::{Client, RequestId, RetryPolicy};
 use tempfile::TempDir;
 
+use crate::readable::Records;
 use crate::support::{self, PATIENCE, approved, order};
 use crate::till::BASE_URL;
 
@@ -32,8 +33,16 @@ pub enum Fate {
     /// The till was gone before an answer: it is reversed by itself.
     Unanswered,
     Undecided,
-    /// Nothing of it is sent any more.
-    Final,
+    /// Nothing of it is sent any more, once it was settled so.
+    Final(Settled),
+}
+
+/// How a request was settled before the damage.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Settled {
+    Confirmed,
+    Reversed,
+    Declined,
 }
 
 /// An advice that reached the upstream.
@@ -96,6 +105,10 @@ pub struct Pristine {
     pub fates: BTreeMap<String, Fate>,
     /// The bytes of the advices, as an undamaged copy delivers them.
     pub bodies: BTreeMap<String, Vec<u8>>,
+    /// The bytes of those that were settled.
+    pub settled: BTreeMap<String, Vec<u8>>,
+    /// Where its records stand.
+    pub records: Records,
 }
 
 impl Pristine {
@@ -105,7 +118,7 @@ impl Pristine {
         let queue = tempfile::tempdir().unwrap();
         let till = patient_till(queue.path(), upstream).await;
         let mut fates = BTreeMap::new();
-        decide(&till, upstream, &mut fates).await;
+        let settled = decide(&till, upstream, &mut fates).await;
         if is_retired {
             retire(&till, queue.path(), &mut fates).await;
         }
@@ -119,11 +132,13 @@ impl Pristine {
             true => ["killed after retirements", "closed after retirements"],
             false => ["killed", "closed"],
         };
-        let pristine = |name, directory| Pristine {
+        let pristine = |name, directory: TempDir| Pristine {
             name,
+            records: Records::of(directory.path()),
             directory,
             fates: fates.clone(),
             bodies: BTreeMap::new(),
+            settled: settled.clone(),
         };
         [pristine(killed_name, killed), pristine(closed_name, queue)]
     }
@@ -144,16 +159,28 @@ async fn patient_till(queue: &Path, upstream: &Upstream) -> Client {
     till.open().await.unwrap()
 }
 
-async fn decide(till: &Client, upstream: &Upstream, fates: &mut BTreeMap<String, Fate>) {
+/// Returns the bytes of what is settled.
+async fn decide(
+    till: &Client,
+    upstream: &Upstream,
+    fates: &mut BTreeMap<String, Fate>,
+) -> BTreeMap<String, Vec<u8>> {
+    upstream.heard();
     for _ in 0..OF_EACH {
         let settled = approved(till.create_order(order()).await.unwrap());
-        fates.insert(settled.request_id().to_string(), Fate::Final);
+        let fate = Fate::Final(Settled::Confirmed);
+        fates.insert(settled.request_id().to_string(), fate);
         settled.confirm().await.unwrap();
         let settled = approved(till.create_order(order()).await.unwrap());
-        fates.insert(settled.request_id().to_string(), Fate::Final);
+        let fate = Fate::Final(Settled::Reversed);
+        fates.insert(settled.request_id().to_string(), fate);
         settled.reverse(ReversalReason::Cancelled).await.unwrap();
     }
     till.advices().wait_empty(PATIENCE).await.unwrap();
+    let settled = upstream.heard().into_iter();
+    let settled = settled
+        .map(|heard| (heard.request_id, heard.body))
+        .collect();
     let busy = Rule::on(Operation::ConfirmPayment).always();
     upstream.simulator.inject(busy.fault(Fault::status(503)));
     let busy = Rule::on(Operation::ReversePayment).always();
@@ -168,6 +195,7 @@ async fn decide(till: &Client, upstream: &Upstream, fates: &mut BTreeMap<String,
         let undecided = approved(till.create_order(order()).await.unwrap());
         fates.insert(undecided.request_id().to_string(), Fate::Undecided);
     }
+    settled
 }
 
 /// Sells so much, in long records, that every segment that there was is retired.
@@ -176,7 +204,7 @@ async fn retire(till: &Client, queue: &Path, fates: &mut BTreeMap<String, Fate>)
     let before = files_in(&journal);
     for _ in 0..2_000 {
         let request = long_order();
-        fates.insert(request.id.to_string(), Fate::Final);
+        fates.insert(request.id.to_string(), Fate::Final(Settled::Declined));
         drop(till.create_order(request).await.unwrap());
         if !files_in(&journal).iter().any(|file| before.contains(file)) {
             return;

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::pristine::{Fate, Heard, Pristine, Upstream, all_files, copy_of};
+use crate::pristine::{Fate, Heard, Pristine, Settled, Upstream, all_files, copy_of};
 use crate::till::{PROXY, QUEUE, SAYS};
 use crate::wound::Wound;
 
@@ -77,6 +77,11 @@ pub fn run(pristine: &Pristine, other: &Path, upstream: &Upstream, seed: u64) ->
     let wound = Wound::draw(copy.path(), other, &mut random);
     wound.inflict(copy.path(), &mut random);
     let before = promise_of(copy.path());
+    let readable: HashSet<String> = pristine
+        .records
+        .readable_in(copy.path())
+        .into_iter()
+        .collect();
     let hurt = keep_hurt().then(|| copy_of(copy.path()));
     let mut first = open_and_deliver(copy.path(), upstream);
     let is_aborted = first.is_aborted;
@@ -95,9 +100,10 @@ pub fn run(pristine: &Pristine, other: &Path, upstream: &Upstream, seed: u64) ->
         broken.extend([&first, &again].into_iter().filter_map(no_refusal));
         broken.extend(sent_by_nobody(&[heard, resent].concat()));
     } else {
-        let verdict = Verdict::of(pristine, &first, &heard);
+        let verdict = Verdict::of(pristine, &readable, &first, &heard);
         reported = verdict.reported;
         broken.extend(verdict.broken);
+        broken.extend(both_directions(heard.iter().chain(&resent)));
         broken.extend(second_open(&first, &again, &resent));
         broken.extend(not_set_aside(&wound, &first, reported));
     }
@@ -131,7 +137,14 @@ struct Verdict {
 }
 
 impl Verdict {
-    fn of(pristine: &Pristine, said: &Said, heard: &[Heard]) -> Verdict {
+    /// Whatever is reported: what is `readable` is what becomes of its request, nothing that was settled is
+    /// sent but a repeat of the same bytes, and that only where its last record cannot be read.
+    fn of(
+        pristine: &Pristine,
+        readable: &HashSet<String>,
+        said: &Said,
+        heard: &[Heard],
+    ) -> Verdict {
         let mut verdict = Verdict {
             broken: how_it_ended(said),
             reported: 0,
@@ -144,11 +157,19 @@ impl Verdict {
         let is_unknown = said.has_said("lost-unknown");
         for (id, fate) in &pristine.fates {
             let heard = by_request.remove(id.as_str()).unwrap_or_default();
-            let body = pristine.bodies.get(id);
+            let body = pristine.bodies.get(id).or(pristine.settled.get(id));
+            let is_listed = undecided.contains(id);
             if let Some(wrong) = contradiction(*fate, &heard, body) {
                 verdict.broken.push(format!("{fate:?} {id} {wrong}"));
-            } else if !is_met(*fate, &heard, undecided.contains(id)) {
+            } else if !is_met(*fate, &heard, is_listed) {
                 verdict.reported += 1;
+                // One without an answer is reversed, or waits for a person.
+                let waits = *fate == Fate::Unanswered && is_listed;
+                if readable.contains(id) && !waits {
+                    let wrong =
+                        format!("{fate:?} {id} can be read, and came out otherwise: {heard:?}");
+                    verdict.broken.push(wrong);
+                }
                 if !lost.contains(id) && !is_unknown {
                     let silent = format!("{fate:?} {id} is lost in silence: {heard:?}");
                     verdict.broken.push(silent);
@@ -192,14 +213,17 @@ fn contradiction(fate: Fate, heard: &[&Heard], body: Option<&Vec<u8>>) -> Option
         Fate::Confirmed => one.operation.is_confirmation(),
         Fate::Reversed | Fate::Unanswered => one.operation.is_reversal(),
         Fate::Undecided => false,
-        // What is resurrected is reported, or lost in silence.
-        Fate::Final => true,
+        Fate::Final(settled) => match settled {
+            Settled::Confirmed => one.operation.is_confirmation(),
+            Settled::Reversed => one.operation.is_reversal(),
+            Settled::Declined => false,
+        },
     };
     if let Some(wrong) = heard.iter().find(|one| !is_allowed(one)) {
         return Some(format!("became {}", wrong.operation));
     }
-    let is_decided = matches!(fate, Fate::Confirmed | Fate::Reversed);
-    let is_altered = |one: &&Heard| body.is_some_and(|body| *body != one.body);
+    let is_decided = fate != Fate::Unanswered;
+    let is_altered = |one: &&Heard| body.is_none_or(|body| *body != one.body);
     (is_decided && heard.iter().any(is_altered)).then(|| "went out altered".to_owned())
 }
 
@@ -207,8 +231,21 @@ fn is_met(fate: Fate, heard: &[&Heard], is_listed: bool) -> bool {
     match fate {
         Fate::Confirmed | Fate::Reversed | Fate::Unanswered => !heard.is_empty(),
         Fate::Undecided => is_listed,
-        Fate::Final => heard.is_empty(),
+        Fate::Final(_) => heard.is_empty(),
     }
+}
+
+/// The requests that are both confirmed and reversed, whenever that was.
+fn both_directions<'a>(heard: impl Iterator<Item = &'a Heard> + Clone) -> Vec<String> {
+    let ids_of = |wanted: fn(&Heard) -> bool| -> BTreeSet<&str> {
+        let of_kind = heard.clone().filter(|one| wanted(one));
+        of_kind.map(|one| one.request_id.as_str()).collect()
+    };
+    let confirmed = ids_of(|one| one.operation.is_confirmation());
+    let reversed = ids_of(|one| one.operation.is_reversal());
+    let both = confirmed.intersection(&reversed);
+    both.map(|id| format!("{id} is both confirmed and reversed"))
+        .collect()
 }
 
 /// What is wrong with an open that has to be refused because the segments are of two queues.

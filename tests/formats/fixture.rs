@@ -69,9 +69,9 @@ fn directory() -> PathBuf {
 }
 
 /// A copy of the kept queue, with its zeros.
-pub fn unpacked(format: &str) -> TempDir {
+pub fn unpacked(name: &str) -> TempDir {
     let copy = tempfile::tempdir().unwrap();
-    let kept = directory().join(format).join(QUEUE);
+    let kept = directory().join(name).join(QUEUE);
     for file in all_files(&kept) {
         let target = copy.path().join(file.strip_prefix(&kept).unwrap());
         fs::create_dir_all(target.parent().unwrap()).unwrap();
@@ -82,6 +82,11 @@ pub fn unpacked(format: &str) -> TempDir {
         }
     }
     copy
+}
+
+/// A file that stands beside the kept queue `name`.
+pub fn beside(name: &str, file: &str) -> PathBuf {
+    directory().join(name).join(file)
 }
 
 /// Every file below `directory`, in order.
@@ -193,20 +198,23 @@ async fn note_bodies(till: &Client, upstream: &Simulator, expected: &mut Expecte
     }
 }
 
-/// Copies what a kill would leave, apart from zeros, the index and the lock.
+/// Copies what a kill would leave, apart from the zeros of segments, the index and the lock.
 fn keep(queue: &Path, target: &Path) {
+    keep_what(queue, target, |inside| !inside.starts_with("index"));
+}
+
+/// The same of what `is_wanted` of all but the lock.
+pub fn keep_what(queue: &Path, target: &Path, is_wanted: impl Fn(&Path) -> bool) {
     for file in all_files(queue) {
         let inside = file.strip_prefix(queue).unwrap();
         let mut bytes = fs::read(&file).unwrap();
-        let used = bytes
-            .iter()
-            .rposition(|byte| *byte != 0)
-            .map_or(0, |last| last + 1);
-        bytes.truncate(used.next_multiple_of(512));
-        if used == 0
-            || inside.starts_with("index")
-            || inside.to_str().unwrap().starts_with("queue.")
-        {
+        if !inside.starts_with("index") {
+            let last = bytes.iter().rposition(|byte| *byte != 0);
+            let used = last.map_or(0, |last| last + 1);
+            bytes.truncate(used.next_multiple_of(512));
+        }
+        let is_lock = inside.to_str().unwrap().starts_with("queue.");
+        if bytes.is_empty() || is_lock || !is_wanted(inside) {
             continue;
         }
         let kept = target.join(inside);

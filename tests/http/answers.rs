@@ -30,7 +30,7 @@ pub fn good(request: &Received) -> Vec<u8> {
     match (request.method(), request.path()) {
         ("POST", "/orders") => approval(request),
         ("GET", "/admin/fees") => json_answer(200, &quote(request)),
-        ("GET", "/admin/customers") => json_answer(200, &json!({})),
+        ("GET", "/admin/customers") => json_answer(200, &json!({ "customerProfileId": "1" })),
         ("PUT", _) => b"HTTP/1.1 204 No Content\r\n\r\n".to_vec(),
         ("POST", _) => json_answer(202, &json!({ "id": request.json()["id"] })),
         _ => answer(404, "text/html", "<html></html>"),

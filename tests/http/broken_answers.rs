@@ -267,8 +267,9 @@ async fn the_body_of_an_answer_that_has_none_is_never_taken_for_the_next_answer(
 }
 
 #[tokio::test]
-async fn an_update_is_done_with_each_success_whether_it_has_a_body_or_not() {
-    for (status, body) in [(200, ""), (200, "{\"id\":\"1\"}"), (202, "[]"), (201, " ")] {
+async fn an_update_is_done_with_each_success_that_is_empty_or_its_echo() {
+    let echo = r#"{"orderRedeemRef":"1234567890"}"#;
+    for (status, body) in [(200, ""), (200, echo), (202, echo), (201, " ")] {
         let upstream = Upstream::answering(move |_| answer(status, "application/json", body)).await;
         let desk = Desk::open(&upstream.base_url()).await;
         desk.till.update_order_status(on_hold()).await.unwrap();
@@ -277,9 +278,15 @@ async fn an_update_is_done_with_each_success_whether_it_has_a_body_or_not() {
 }
 
 #[tokio::test]
-async fn an_update_is_in_doubt_with_a_page_or_an_error_for_a_success() {
+async fn an_update_is_in_doubt_with_a_page_an_error_or_json_of_somebody_else_for_a_success() {
     let detail = r#"{"errorType":"FORMAT_ERROR","errorMessage":"no","id":"1"}"#;
-    for (status, body) in [(200, "<html></html>"), (200, detail), (301, "")] {
+    for (status, body) in [
+        (200, "<html></html>"),
+        (200, detail),
+        (200, r#"{"message":"ok"}"#),
+        (202, "[]"),
+        (301, ""),
+    ] {
         let upstream = Upstream::answering(move |_| answer(status, "application/json", body)).await;
         let desk = Desk::open(&upstream.base_url()).await;
         let doubt = desk.till.update_order_status(on_hold()).await.unwrap_err();

@@ -139,7 +139,8 @@ pub(crate) const ROWS: &[Row] = &[
     Row::new("201, JSON that breaks off", |r| Bad::Says(json_bytes(201, half(r))), (Doubt, Kept, Kept, Again, Again)),
     Row::new("201, cut off by the connection", |r| Bad::SaysAndCloses(cut(json_bytes(201, body(r)))), (Doubt, Kept, Kept, Again, Again)),
     Row::new("201, larger than the limit", |r| Bad::Says(json_bytes(201, padded(r))), (Doubt, Kept, Kept, Again, Again)),
-    Row::new("201, a list", |_| Bad::Says(json_bytes(201, "[]")), (Doubt, Kept, Kept, Again, Answered)),
+    Row::new("201, a list", |_| Bad::Says(json_bytes(201, "[]")), (Doubt, Kept, Kept, Again, Again)),
+    Row::new("200, JSON of somebody else", |_| Bad::Says(json_bytes(200, r#"{"message":"ok"}"#)), (Doubt, Kept, Kept, Again, Again)),
     Row::new("201, with another id", |r| Bad::Says(json_bytes(201, another_id(r))), (Doubt, Kept, Kept, Answered, Answered)),
     Row::new("201, without an id", |r| Bad::Says(json_bytes(201, without_id(r))), (Doubt, Kept, Kept, Answered, Answered)),
     Row::new("202, without an id", |r| Bad::Says(json_bytes(202, without_id(r))), (Doubt, Delivered, Delivered, Answered, Answered)),
@@ -220,10 +221,12 @@ fn json_bytes(status: u16, body: impl AsRef<[u8]>) -> Vec<u8> {
     answer(status, "application/json", body)
 }
 
-/// The body of what a service in good health says, or could say: an update needs none.
+/// The body of what a service in good health says, or could say: an update needs none, but may be echoed.
 fn body(request: &Received) -> String {
     if request.method() == "PUT" {
-        return json!({ "id": "0f3b1c8e-9d0a-4b6e-8f8a-3c2d1e0f9a8b" }).to_string();
+        let mut echo = request.json();
+        echo["id"] = json!("0f3b1c8e-9d0a-4b6e-8f8a-3c2d1e0f9a8b");
+        return echo.to_string();
     }
     let said = String::from_utf8(good(request)).unwrap();
     said.split_once("\r\n\r\n").unwrap().1.to_owned()

@@ -16,11 +16,12 @@ use std::thread;
 use std::time::Duration;
 
 use money_transfer_retailer::model::{CreateOrderResponse, RequestId, ReversalReason};
-use money_transfer_retailer::{Approved, Client, OrderOutcome, QueuedAdvice};
+use money_transfer_retailer::{Approved, Client, DecisionError, OrderOutcome, QueuedAdvice};
 
 use tokio::sync::Semaphore;
 
 use super::blocklog_replay::entries;
+use super::lane::{Event, Lane, Stopped, Wanted};
 use super::support::{impatient, order, till};
 
 const PART: &str = "TILL_PART";
@@ -28,6 +29,7 @@ const URL: &str = "TILL_URL";
 const QUEUE: &str = "TILL_QUEUE";
 const LOG: &str = "TILL_LOG";
 const SEED: &str = "TILL_SEED";
+const STOCK: &str = "TILL_STOCK";
 
 /// How many cashiers use a till.
 const LANES: u64 = 8;
@@ -40,6 +42,7 @@ const SAYS: &str = "till:";
 pub(crate) const OPENING: &str = "opening";
 pub(crate) const OPENED: &str = "opened";
 const NOT_OPENED: &str = "cannot open:";
+pub(crate) const CONFIRMED: &str = "confirmed";
 /// All that it was asked for.
 pub(crate) const DONE: &str = "done";
 /// A decision that got no Ok.
@@ -61,6 +64,10 @@ const SALES: usize = 320;
 pub(crate) enum Decision {
     Confirmed,
     Reversed,
+    /// About to be completed: not acknowledged, and from here on perhaps so.
+    Completing,
+    /// A cancellation, for good: there is no advice of it.
+    Completed,
     /// Not decided by the till, or not yet: the queue only knows of the request.
     Known,
 }
@@ -80,8 +87,10 @@ impl Told {
     pub(crate) fn by(line: &str) -> Option<Told> {
         let mut words = line.split(' ');
         let decision = match words.next()? {
-            "confirmed" => Decision::Confirmed,
+            CONFIRMED => Decision::Confirmed,
             "reversed" => Decision::Reversed,
+            "completing" => Decision::Completing,
+            "completed" => Decision::Completed,
             "known" => Decision::Known,
             _ => return None,
         };
@@ -107,6 +116,8 @@ pub(crate) struct Place {
     pub(crate) url: String,
     pub(crate) queue: PathBuf,
     pub(crate) log: PathBuf,
+    /// References of orders to pay out and to cancel.
+    pub(crate) stock: Vec<String>,
 }
 
 impl TillProcess {
@@ -118,6 +129,7 @@ impl TillProcess {
             .env(QUEUE, &place.queue)
             .env(LOG, &place.log)
             .env(SEED, seed.to_string())
+            .env(STOCK, place.stock.join(" "))
             .stdout(Stdio::piped())
             // What fails is told of on the standard output.
             .stderr(Stdio::null())
@@ -218,9 +230,13 @@ fn say(what: impl std::fmt::Display) {
 
 /// Says a decision, with the length that the log has by now.
 fn tell(decision: &str, queued: &QueuedAdvice) {
+    let advice_id = queued.advice_id.to_string();
+    tell_of(decision, queued.request_id, &advice_id);
+}
+
+fn tell_of(decision: &str, request_id: RequestId, advice_id: &str) {
     let log = std::env::var_os(LOG).unwrap();
     let entries = entries(Path::new(&log)).unwrap();
-    let (request_id, advice_id) = (queued.request_id, queued.advice_id);
     say(format_args!(
         "{decision} {request_id} {advice_id} {entries}"
     ));
@@ -229,62 +245,76 @@ fn tell(decision: &str, queued: &QueuedAdvice) {
 fn sell(till: &Client) {
     let seed: u64 = std::env::var(SEED).unwrap().parse().unwrap();
     let sales = Arc::new(Semaphore::new(SALES));
+    let stock = std::env::var(STOCK).unwrap();
+    let stock: Vec<String> = stock.split_whitespace().map(str::to_owned).collect();
     for lane in 0..LANES {
         let (till, sales) = (till.clone(), Arc::clone(&sales));
-        let random = fastrand::Rng::with_seed(seed * LANES + lane);
-        tokio::spawn(sell_in_lane(till, sales, random));
+        let lane = Lane::new(&till, seed * LANES + lane, tell_event).with_stock(&stock);
+        tokio::spawn(work_in_lane(till, sales, lane));
     }
 }
 
-async fn sell_in_lane(till: Client, sales: Arc<Semaphore>, mut random: fastrand::Rng) {
+fn tell_event(event: Event<'_>) {
+    match event {
+        Event::Requested(_) => {}
+        Event::Confirmed(queued) => tell(CONFIRMED, queued),
+        Event::Reversed(queued) => tell("reversed", queued),
+        Event::Completing(id) => tell_of("completing", id, "-"),
+        Event::Completed(id) => tell_of("completed", id, "-"),
+    }
+}
+
+async fn work_in_lane(till: Client, sales: Arc<Semaphore>, mut lane: Lane) {
     // A sale in hand, for when the disk takes no other.
     let first = till.create_order(order()).await.ok();
     let mut in_hand = first.and_then(OrderOutcome::approved);
     while let Ok(sale) = sales.try_acquire() {
         sale.forget();
-        let sold = match till.create_order(order()).await {
-            Ok(outcome) => outcome.approved(),
-            Err(_) if in_hand.is_none() => return,
-            Err(_) => in_hand.take(),
-        };
-        if let Some(order) = sold {
-            decide(&till, order, &mut random).await;
+        let before = lane.approved;
+        let mut step = lane.step().await;
+        if step.is_ok() && lane.approved == before {
+            // Declined: nothing of it is listed, and it does not count.
+            sales.add_permits(1);
         }
-        let pause = Duration::from_micros(random.u64(0..BETWEEN_SALES_MICROS));
+        if let Err(Stopped::Request) = step {
+            let Some(order) = in_hand.take() else { return };
+            step = lane.decide(order).await.map(|_| ());
+        }
+        if let Err(Stopped::Decision(id, wanted)) = step {
+            stand_by_it(&till, id, wanted).await;
+        }
+        let pause = Duration::from_micros(lane.random.u64(0..BETWEEN_SALES_MICROS));
         tokio::time::sleep(pause).await;
     }
 }
 
-/// Decides, mostly.
-async fn decide(till: &Client, order: Approved<CreateOrderResponse>, random: &mut fastrand::Rng) {
-    let id = order.request_id();
-    match random.u32(0..10) {
-        0 => {}
-        1..6 => match order.confirm().await {
-            Ok(queued) => tell("confirmed", &queued),
-            Err(_) => stand_by_it(till, id, true).await,
-        },
-        _ => match order.reverse(ReversalReason::Cancelled).await {
-            Ok(queued) => tell("reversed", &queued),
-            Err(_) => stand_by_it(till, id, false).await,
-        },
+/// Tries the opposite of a decision that failed, and then the same again.
+async fn stand_by_it(till: &Client, id: RequestId, wanted: Wanted) {
+    say(format_args!("{FAILED} {id}"));
+    let cancelled = ReversalReason::Cancelled;
+    let is_opposite = match wanted {
+        Wanted::Confirmation | Wanted::Completion => {
+            till.reverse(id, cancelled.clone()).await.is_ok()
+        }
+        Wanted::Reversal => till.confirm(id).await.is_ok(),
+    };
+    if is_opposite {
+        say(format_args!("{OPPOSITE} {id}"));
+    }
+    match wanted {
+        Wanted::Confirmation => told_if_ok(CONFIRMED, till.confirm(id).await),
+        Wanted::Reversal => told_if_ok("reversed", till.reverse(id, cancelled).await),
+        Wanted::Completion => {
+            if till.complete(id).await.is_ok() {
+                tell_of("completed", id, "-");
+            }
+        }
     }
 }
 
-/// Tries the opposite of a decision that failed, and then the same again.
-async fn stand_by_it(till: &Client, id: RequestId, confirms: bool) {
-    say(format_args!("{FAILED} {id}"));
-    let cancelled = ReversalReason::Cancelled;
-    let (opposite, same) = if confirms {
-        (till.reverse(id, cancelled).await, till.confirm(id).await)
-    } else {
-        (till.confirm(id).await, till.reverse(id, cancelled).await)
-    };
-    if opposite.is_ok() {
-        say(format_args!("{OPPOSITE} {id}"));
-    }
-    if let Ok(queued) = same {
-        tell(if confirms { "confirmed" } else { "reversed" }, &queued);
+fn told_if_ok(decision: &str, queued: Result<QueuedAdvice, DecisionError>) {
+    if let Ok(queued) = queued {
+        tell(decision, &queued);
     }
 }
 
@@ -296,7 +326,7 @@ fn list(till: &Client) {
     assert_eq!(listed, till.advices().pending_count(), "too many to list");
     for advice in pending.iter().chain(&rejected) {
         let decision = match advice.operation.is_confirmation() {
-            true => "confirmed",
+            true => CONFIRMED,
             false => "reversed",
         };
         let (request_id, advice_id) = (advice.request_id, advice.advice_id);
@@ -330,7 +360,7 @@ async fn count(till: &Client) {
         }
     }
     for order in orders {
-        tell("confirmed", &order.confirm().await.unwrap());
+        tell(CONFIRMED, &order.confirm().await.unwrap());
     }
     say(DONE);
 }

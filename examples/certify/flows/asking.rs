@@ -1,16 +1,17 @@
 //! Queries, and the customers of the provider.
 
 use money_transfer_retailer::model::{
-    AdminMessage, Currency, CustomerInfoQuery, ErrorType, ExchangeRateQuery, FeeQuoteQuery,
-    FeeQuoteRequest, FeeQuoteResponse, LookupOrderResponse, Money, OrderHistoryQuery, OrderStatus,
-    Sensitive,
+    AdminMessage, Currency, CustomerInfoQuery, ErrorType, ExchangeRate, ExchangeRateQuery,
+    FeeQuoteQuery, FeeQuoteRequest, FeeQuoteResponse, LookupOrderResponse, Money,
+    OrderHistoryQuery, OrderStatus, Sensitive,
 };
 
-use super::super::expectation::Expectation;
+use super::super::expectation::{Expectation, same};
 use super::super::inventions::{self, Order, Person, digits};
-use super::super::walk::{LeftOrder, Walk, Walked};
-use super::order_steps::{lookup, same};
-use super::selling::{find_again, register};
+use super::super::message::profile_words;
+use super::super::walk::{LeftOrder, Stop, Walk, Walked};
+use super::order_steps::lookup;
+use super::selling::{find_again, is_of, register};
 
 /// What quotes are asked for, in cents.
 const QUOTED: i64 = 20_000;
@@ -29,20 +30,21 @@ pub(super) async fn unknown_order(walk: &mut Walk) -> Walked {
 
 pub(super) async fn customers(walk: &mut Walk) -> Walked {
     let secrets = &walk.world.secrets;
-    let (person, stranger) = (inventions::person(secrets), inventions::person(secrets));
+    let (mut person, stranger) = (inventions::person(secrets), inventions::person(secrets));
+    let new_name = inventions::new_last_name(secrets);
     let profile_id = register(walk, &person).await?;
     find_again(walk, &person, &profile_id).await?;
-    let with_new_name = changed(walk, &person, &profile_id);
+    person.details.last_name = Some(new_name);
     walk.ask(
         "the customer's record is changed",
-        with_new_name,
-        "the same customer profile id",
-        |updated| updated.customer_profile_id.as_deref() == Some(&profile_id),
+        record(&person, &profile_id),
+        format!("{}, the new name", profile_words(&profile_id)),
+        |updated| is_of(updated, &person, &profile_id),
     )
     .await?;
     find_again(walk, &person, &profile_id).await?;
     let expected = Expectation::declined(&[ErrorType::CustomerCheckFailed]);
-    let other_profile = changed(walk, &person, &digits(10));
+    let other_profile = record(&person, &digits(10));
     walk.step("the profile is another one", other_profile, expected)
         .await?;
     let query = CustomerInfoQuery::builder()
@@ -54,12 +56,9 @@ pub(super) async fn customers(walk: &mut Walk) -> Walked {
     Ok(())
 }
 
-/// The same customer with another family name.
-fn changed(walk: &Walk, person: &Person, profile_id: &str) -> AdminMessage {
-    let mut details = person.details.clone();
-    details.last_name = Some(inventions::new_last_name(&walk.world.secrets));
+fn record(person: &Person, profile_id: &str) -> AdminMessage {
     AdminMessage::builder()
-        .customer_details(details)
+        .customer_details(person.details.clone())
         .customer_profile_id(profile_id)
         .build()
 }
@@ -122,23 +121,20 @@ fn is_about_the_amount(quoted: &FeeQuoteResponse) -> bool {
 }
 
 pub(super) async fn exchange_rate(walk: &mut Walk) -> Walked {
-    let Ok(dollar) = "USD".parse::<Currency>() else {
-        return Ok(());
-    };
+    let dollar = "USD".parse::<Currency>().map_err(|_| Stop::Flow)?;
     let query = ExchangeRateQuery::builder()
         .from_currency(Currency::ZAR)
         .to_currency(dollar.clone())
         .build();
-    walk.ask(
-        "rand to dollars",
-        query,
-        "a rate above 0, of these currencies",
-        |rate| {
-            let number: f64 = rate.rate.as_str().parse().unwrap_or_default();
-            number > 0.0 && rate.from_currency == Currency::ZAR && rate.to_currency == dollar
-        },
-    )
-    .await?;
+    let rate = "a rate above 0, of these currencies";
+    let rate = Expectation::answer(rate, |rate: &ExchangeRate| {
+        let number: f64 = rate.rate.as_str().parse().unwrap_or_default();
+        number > 0.0 && rate.from_currency == Currency::ZAR && rate.to_currency == dollar
+    });
+    // Which currencies there are rates for, the interface leaves to the provider.
+    let no_rate = Expectation::declined(&[ErrorType::TransactionNotSupported]);
+    walk.step("rand to dollars", query, rate.or(no_rate))
+        .await?;
     Ok(())
 }
 

@@ -6,10 +6,9 @@ use money_transfer_retailer::model::{
 use money_transfer_retailer::{Approved, Operation};
 
 use super::super::evidence::now;
-use super::super::expectation::Expectation;
+use super::super::expectation::{Expectation, same};
 use super::super::inventions::{self, Order};
 use super::super::walk::{Walk, Walked};
-use super::order_steps::same;
 
 pub(super) async fn cancelled(walk: &mut Walk) -> Walked {
     let order = walk.paid().await?;
@@ -25,16 +24,15 @@ pub(super) async fn cancelled(walk: &mut Walk) -> Walked {
     );
     walk.leave(&order, OrderStatus::Cancelled);
     walk.does_not_stand(&order).await?;
-    let expected = Expectation::declined_like(&[ErrorType::UnableToRedeem]);
-    walk.step("the order cannot be redeemed", order.redemption(), expected)
-        .await?;
+    walk.cannot_be_redeemed(&order).await?;
     walk.queue_is_empty("nothing is left to decide or to deliver");
     Ok(())
 }
 
 pub(super) async fn cancel_reversed(walk: &mut Walk) -> Walked {
     let order = walk.paid().await?;
-    cancel_and_reverse(walk, &order).await
+    cancel_and_reverse(walk, &order).await?;
+    walk.pay_out(&order, order.redemption()).await
 }
 
 pub(super) async fn cancel_timed_out(walk: &mut Walk) -> Walked {
@@ -44,8 +42,19 @@ pub(super) async fn cancel_timed_out(walk: &mut Walk) -> Walked {
     cancel_and_reverse(walk, &order).await?;
     walk.time_out("no answer to cancelOrder in time", || order.cancellation())
         .await?;
-    walk.status("the order stands again", &order, &[OrderStatus::Unredeemed])
-        .await
+    walk.stands_again(&order).await?;
+    walk.pay_out(&order, order.redemption()).await
+}
+
+pub(super) async fn cancel_answer_lost(walk: &mut Walk) -> Walked {
+    let order = walk.paid().await?;
+    // As above: the server has to know the operation.
+    cancel_and_reverse(walk, &order).await?;
+    let what = "the approval of cancelOrder is lost";
+    walk.lose_answer(what, order.cancellation(), &order.sale.amount)
+        .await?;
+    walk.stands_again(&order).await?;
+    walk.pay_out(&order, order.redemption()).await
 }
 
 async fn cancel_and_reverse(walk: &mut Walk, order: &Order) -> Walked {
@@ -60,8 +69,7 @@ async fn cancel_and_reverse(walk: &mut Walk, order: &Order) -> Walked {
     walk.does_not_stand(order).await?;
     walk.reverse("the sender is not refunded", approved).await?;
     walk.leave(order, OrderStatus::Unredeemed);
-    walk.status("the order stands again", order, &[OrderStatus::Unredeemed])
-        .await
+    walk.stands_again(order).await
 }
 
 pub(super) async fn pin_updated(walk: &mut Walk) -> Walked {

@@ -2,11 +2,11 @@
 
 use money_transfer_retailer::Approved;
 use money_transfer_retailer::model::{
-    CreateOrderRequest, CreateOrderResponse, LookupOrderQuery, LookupOrderResponse, Money,
+    CreateOrderRequest, CreateOrderResponse, ErrorType, LookupOrderQuery, LookupOrderResponse,
     OrderStatus, RedeemOrderRequest, RedeemOrderResponse, Sensitive,
 };
 
-use super::super::expectation::{Expectation, alternatives};
+use super::super::expectation::{Expectation, alternatives, same};
 use super::super::inventions::{Order, Sale};
 use super::super::walk::{LeftOrder, Stop, Walk, Walked};
 
@@ -87,12 +87,14 @@ impl Walk {
         self.redemption_undecided(order).await?;
         self.confirm("the recipient is paid", approved).await?;
         self.leave(order, OrderStatus::Redeemed);
-        self.status(
-            "the order is redeemed for good",
-            order,
-            &[OrderStatus::Redeemed],
-        )
-        .await
+        self.redeemed(order).await
+    }
+
+    /// lookupOrder of an order that was paid out.
+    pub(super) async fn redeemed(&mut self, order: &Order) -> Walked {
+        let redeemed = [OrderStatus::Redeemed];
+        self.status("the order is redeemed for good", order, &redeemed)
+            .await
     }
 
     /// lookupOrder between the approval and the decision of a createOrder.
@@ -118,10 +120,25 @@ impl Walk {
             .await
     }
 
+    /// lookupOrder of an order whose cancellation was reversed.
+    pub(super) async fn stands_again(&mut self, order: &Order) -> Walked {
+        let unredeemed = [OrderStatus::Unredeemed];
+        self.status("the order stands again", order, &unredeemed)
+            .await
+    }
+
     /// lookupOrder of an order that was reversed or cancelled.
     pub(super) async fn does_not_stand(&mut self, order: &Order) -> Walked {
         self.status("the order does not stand", order, &[OrderStatus::Cancelled])
             .await
+    }
+
+    /// redeemOrder of an order that was reversed or cancelled: nobody is paid, whatever a lookup says.
+    pub(super) async fn cannot_be_redeemed(&mut self, order: &Order) -> Walked {
+        let expected = Expectation::declined_like(&[ErrorType::UnableToRedeem]);
+        let what = "the order cannot be redeemed";
+        self.step(what, order.redemption(), expected).await?;
+        Ok(())
     }
 
     /// lookupOrder, with one of these statuses and the amount of the order.
@@ -173,9 +190,4 @@ pub(super) fn lookup(redeem_ref: &Sensitive) -> LookupOrderQuery {
     LookupOrderQuery::builder()
         .order_redeem_ref(redeem_ref.clone())
         .build()
-}
-
-/// The same amount, whether it is said to be a debit, a credit or neither.
-pub(super) fn same(one: &Money, other: &Money) -> bool {
-    one.minor_units == other.minor_units && one.currency == other.currency
 }

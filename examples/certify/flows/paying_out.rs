@@ -13,6 +13,10 @@ use super::super::walk::{Walk, Walked};
 /// After so many wrong PINs their number must have counted.
 const MOST_WRONG_PINS: usize = 10;
 
+/// The interface does not forbid it in so many words, and a retailer should know.
+const PAID_TWICE: &str = "this server pays the same order out twice: only the till keeps a second recipient \
+                          from the money";
+
 pub(super) async fn successful(walk: &mut Walk) -> Walked {
     let order = walk.paid().await?;
     walk.pay_out(&order, order.redemption()).await?;
@@ -31,6 +35,7 @@ pub(super) async fn successful(walk: &mut Walk) -> Walked {
             .status("the order stays redeemed", &order, &redeemed)
             .await;
     };
+    walk.remark(PAID_TWICE);
     // What becomes of the first redemption then is that server's secret.
     walk.forget(&order);
     walk.redemption_undecided(&order).await?;
@@ -79,7 +84,8 @@ pub(super) async fn declined(walk: &mut Walk) -> Walked {
     walk.not_yet_confirmed(&order).await?;
     walk.reverse("the other order is reversed", unpaid).await?;
     walk.leave(&order, OrderStatus::Cancelled);
-    walk.does_not_stand(&order).await
+    walk.does_not_stand(&order).await?;
+    walk.cannot_be_redeemed(&order).await
 }
 
 pub(super) async fn pin_retries(walk: &mut Walk) -> Walked {

@@ -8,6 +8,7 @@ use money_transfer_retailer::model::{
 
 use super::super::expectation::Expectation;
 use super::super::inventions::{Person, Sale};
+use super::super::message::profile_words;
 use super::super::seen::Seen;
 use super::super::walk::{Stop, Walk, Walked};
 
@@ -95,7 +96,8 @@ pub(super) async fn reversed(walk: &mut Walk) -> Walked {
     walk.not_yet_confirmed(&order).await?;
     walk.reverse("the cashier cancels", approved).await?;
     walk.leave(&order, OrderStatus::Cancelled);
-    walk.does_not_stand(&order).await
+    walk.does_not_stand(&order).await?;
+    walk.cannot_be_redeemed(&order).await
 }
 
 pub(super) async fn timed_out(walk: &mut Walk) -> Walked {
@@ -130,25 +132,28 @@ pub(super) async fn register(walk: &mut Walk, person: &Person) -> Walked<String>
     let registered = walk.ask(
         "a customer is registered",
         message,
-        "with customer profile id",
+        "a customer profile id",
         |registered| registered.customer_profile_id.is_some(),
     );
     registered.await?.customer_profile_id.ok_or(Stop::Flow)
 }
 
-/// The customer is known, by that profile.
+/// The customer is known, by that profile and name.
 pub(super) async fn find_again(walk: &mut Walk, person: &Person, profile_id: &str) -> Walked {
     let query = CustomerInfoQuery::builder()
         .id_number(person.id_number.clone())
         .build();
-    let same_profile =
-        |found: &AdminMessage| found.customer_profile_id.as_deref() == Some(profile_id);
-    walk.ask(
-        "the customer is looked up",
-        query,
-        "the same customer profile id",
-        same_profile,
-    )
-    .await?;
+    let words = format!("{}, the same name", profile_words(profile_id));
+    let expected = |found: &AdminMessage| is_of(found, person, profile_id);
+    walk.ask("the customer is looked up", query, words, expected)
+        .await?;
     Ok(())
+}
+
+/// Whether the record is that of the person; of a name only where the server tells one.
+pub(super) fn is_of(record: &AdminMessage, person: &Person, profile_id: &str) -> bool {
+    let details = record.customer_details.as_ref();
+    let name = details.and_then(|details| details.last_name.as_ref());
+    record.customer_profile_id.as_deref() == Some(profile_id)
+        && name.is_none_or(|name| Some(name) == person.details.last_name.as_ref())
 }

@@ -6,7 +6,10 @@ use bytes::Bytes;
 
 use super::*;
 use crate::api::{InDoubt, NotSentReason};
-use crate::model::{CreateOrderResponse, ErrorType, LookupOrderResponse, ReversalReason};
+use crate::model::{
+    AdminMessage, CreateOrderResponse, ErrorType, FeeQuoteResponse, LookupOrderResponse,
+    OrderHistoryResponse, ReversalReason,
+};
 
 const ID: &str = "0f3b1c8e-9d0a-4b6e-8f8a-3c2d1e0f9a8b";
 const OTHER_ID: &str = "11111111-2222-4333-8444-555555555555";
@@ -159,6 +162,9 @@ const CUT_OFF: &[Row] = &[
     (400, "truncated JSON", truncated, STRANGERS_NO),
     (400, "empty", empty, STRANGERS_NO),
     (400, "ErrorDetail", own_detail, OWN_NO),
+    (404, "truncated JSON", truncated, ["declined", "repeated", "repeated"]),
+    (404, "ErrorDetail", own_detail, OWN_NO),
+    (405, "empty", empty, ["declined", "repeated", "repeated"]),
     (501, "empty", empty, ["declined", "repeated", "not supported"]),
     (503, "truncated JSON", truncated, DOUBT),
 ];
@@ -168,6 +174,7 @@ const TOO_LARGE: &[Row] = &[
     (201, "truncated JSON", truncated, DOUBT),
     (202, "empty", empty, DOUBT),
     (400, "truncated JSON", truncated, OWN_NO),
+    (404, "truncated JSON", truncated, NO_SUCH_PATH),
     (503, "truncated JSON", truncated, DOUBT),
 ];
 
@@ -310,6 +317,65 @@ fn an_update_is_answered_by_a_204_without_a_body() {
         let other = updated(&detail("FORMAT_ERROR", "no"));
         assert!(matches!(other, QueryOutcome::Unknown(_)), "{other:?}");
     }
+}
+
+#[test]
+fn an_update_is_answered_by_whoever_names_its_id() {
+    let id = RequestId::random();
+    for operation in [Operation::UpdateOrderStatus, Operation::UpdateOrderPin] {
+        for (named, is_answer) in [(id, true), (RequestId::random(), false)] {
+            let body = format!(r#"{{"id":"{named}"}}"#);
+            let answer = answer(200, body.as_str().into(), BodyEnd::Complete);
+            let outcome = of_query::<()>(Ok(answer), operation, Some(id));
+            let found = matches!(outcome, QueryOutcome::Answered(()));
+            assert_eq!(found, is_answer, "{outcome:?}");
+        }
+    }
+}
+
+#[test]
+fn a_history_tells_what_of_it_cannot_be_read() {
+    let body = r#"{"orders":[{"status":"REDEEMED"},7,{"status":"CANCELLED"}]}"#;
+    let operation = Operation::GetCustomerOrderHistory;
+    let answer = answer(200, body.into(), BodyEnd::Complete);
+    let outcome: QueryOutcome<OrderHistoryResponse> = of_query(Ok(answer), operation, None);
+    let QueryOutcome::Answered(history) = outcome else {
+        panic!("{outcome:?}");
+    };
+    assert_eq!(history.skipped, ["orders[1]"]);
+    assert_eq!(history.orders.len(), 2);
+}
+
+#[test]
+fn json_of_somebody_else_answers_no_query_and_no_update() {
+    let is_unknown = |operation, body: &str| match operation {
+        Operation::GetFeeQuote => asked::<FeeQuoteResponse>(operation, body),
+        Operation::GetCustomerOrderHistory => asked::<OrderHistoryResponse>(operation, body),
+        Operation::UpdateOrderStatus | Operation::UpdateOrderPin => asked::<()>(operation, body),
+        _ => asked::<AdminMessage>(operation, body),
+    };
+    for (operation, own) in [
+        (Operation::GetFeeQuote, r#"{"receiver":{"id":"1"}}"#),
+        (Operation::GetCustomerInfo, r#"{"customerProfileId":"1"}"#),
+        (Operation::CreateOrUpdateCustomer, r#"{"originator":{}}"#),
+        (Operation::GetCustomerOrderHistory, r#"{"orders":[]}"#),
+        (Operation::UpdateOrderStatus, r#"{"orderRedeemRef":"1"}"#),
+        (Operation::UpdateOrderPin, r#"{"orderRedeemRef":"1"}"#),
+    ] {
+        for body in [r#"{"message":"ok"}"#, "{}", "[]", r#"{"receiver":null}"#] {
+            assert!(is_unknown(operation, body), "{operation}: {body}");
+        }
+        assert!(!is_unknown(operation, own), "{operation}: {own}");
+    }
+}
+
+/// Whether a 200 with this body leaves the outcome unknown.
+fn asked<R: QueryMessage>(operation: Operation, body: &str) -> bool {
+    let answer = answer(200, body.into(), BodyEnd::Complete);
+    matches!(
+        of_query::<R>(Ok(answer), operation, None),
+        QueryOutcome::Unknown(_)
+    )
 }
 
 #[test]

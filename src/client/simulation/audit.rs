@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use bytes::Bytes;
 
 use super::message::{Leg, Message, advice_id, number_of};
+use super::operator::Way;
 use super::weather::Weather;
 use super::world::{MINUTE, Millis};
 use crate::model::{AdviceId, RequestId};
@@ -31,6 +32,10 @@ pub(super) struct Audit {
     open: BTreeSet<u32>,
     /// The requests whose advice is settled.
     settled: BTreeSet<u32>,
+    /// The requests whose advice was refused, and nobody has settled it yet.
+    refused: BTreeSet<u32>,
+    /// What a person asked for about a refused advice.
+    asked: BTreeMap<u32, Way>,
     /// The orders that requests are about.
     orders: BTreeMap<u32, String>,
     requested: BTreeSet<u32>,
@@ -51,6 +56,8 @@ pub(super) struct Tally {
     pub(super) requests: u64,
     pub(super) sendings: u64,
     pub(super) settled: u64,
+    /// How often a person had a refused advice sent again, as it was or another one.
+    pub(super) returned: u64,
     pub(super) most_pending: usize,
 }
 
@@ -104,6 +111,18 @@ impl Audit {
 
     pub(super) fn is_about(&mut self, request: u32, order: String) {
         self.orders.insert(request, order);
+    }
+
+    /// A person has a refused advice sent again, or given up.
+    pub(super) fn ask(&mut self, request: u32, way: Way) {
+        self.asked.insert(request, way);
+    }
+
+    pub(super) fn check_abandoned(&self, request: u32) -> Result<(), String> {
+        match self.refused.contains(&request) {
+            true => Err(format!("{request} is abandoned, and not durably")),
+            false => Ok(()),
+        }
     }
 
     /// Since now nothing new may be sent, or again.
@@ -161,6 +180,8 @@ impl Audit {
                     self.settled.insert(request);
                     self.tally.settled += 1;
                 }
+                (b'r', Change::Put { .. }) => drop(self.refused.insert(request)),
+                (b'r', Change::Delete { .. }) => drop(self.refused.remove(&request)),
                 _ => {}
             }
         }
@@ -169,10 +190,14 @@ impl Audit {
 
     fn decided(&mut self, number: u64, pending: Pending) -> Result<(), String> {
         let request = pending.request;
-        if self.settled.contains(&request) {
+        let is_asked = matches!(self.asked.get(&request), Some(Way::Requeue | Way::Reissue));
+        if self.settled.contains(&request) && !is_asked {
             return Err(format!(
                 "the advice of {request} is final, and is to be sent again"
             ));
+        }
+        if self.settled.remove(&request) {
+            self.tally.returned += 1;
         }
         self.pending.insert(number, pending);
         self.tally.most_pending = self.tally.most_pending.max(self.pending.len());
@@ -318,6 +343,10 @@ impl Audit {
             first_at: now,
         });
         advised.attempts += 1;
+        if self.asked.get(&request) == Some(&Way::Reissue) && advised.id != message.id {
+            self.asked.remove(&request);
+            (advised.id, advised.body) = (message.id.clone(), body.clone());
+        }
         if advised.leg != message.leg {
             return Err(format!("{request} is both confirmed and reversed"));
         }

@@ -71,7 +71,12 @@ impl Line {
         message.is_refused = world.weather.is_refusing(now);
         if message.is_advice() {
             let mut dice = world.dice(About::Message, message.request.into());
-            message.curse = world.weather.curse(&mut dice, first_at);
+            let is_cured = world
+                .sales()
+                .get(message.request)
+                .is_some_and(|sale| sale.is_cured);
+            let curse = world.weather.curse(&mut dice, first_at);
+            message.curse = curse.filter(|_| !is_cured);
         }
         let fate = self.fate_of(&message, attempt, now);
         let name = message.name();

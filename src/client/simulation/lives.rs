@@ -16,6 +16,7 @@ struct Sum {
     requests: u64,
     sendings: u64,
     settled: u64,
+    returned: u64,
     most_pending: usize,
     lasted: Millis,
     processes: u64,
@@ -28,6 +29,7 @@ impl Sum {
         self.requests += life.tally.requests;
         self.sendings += life.tally.sendings;
         self.settled += life.tally.settled;
+        self.returned += life.tally.returned;
         self.most_pending = self.most_pending.max(life.tally.most_pending);
         self.lasted += life.lasted;
         self.processes += life.processes;
@@ -94,11 +96,12 @@ fn all_keep_every_promise(first: u64, count: u64) {
     });
     let mut sum = sum.into_inner().unwrap();
     println!(
-        "{count} seeds in {:.1} s: {} requests, {} sendings of {} advices, at most {} pending, {} processes, {} events, {:.1} years",
+        "{count} seeds in {:.1} s: {} requests, {} sendings of {} advices, {} sent again by a person, at most {} pending, {} processes, {} events, {:.1} years",
         began.elapsed().as_secs_f64(),
         sum.requests,
         sum.sendings,
         sum.settled,
+        sum.returned,
         sum.most_pending,
         sum.processes,
         sum.events,

@@ -29,6 +29,7 @@ mod audit;
 mod disk;
 mod line;
 mod message;
+mod operator;
 mod sales;
 mod till;
 mod upstream;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::message::{number_of, redeem_ref};
+use super::operator::Way;
 use super::upstream::{LegState, Upstream};
 use crate::client::{DecisionError, OrderOutcome, QueuedAdvice, RequestError};
 use crate::model::{AdviceId, Operation};
@@ -42,6 +43,11 @@ pub(super) struct Sale {
     acknowledged: Option<(Decision, Option<AdviceId>)>,
     /// What it tried to decide, whatever came of that.
     tried: Vec<Decision>,
+    /// Whether the service takes its advice, whatever it did before.
+    pub(super) is_cured: bool,
+    /// Whether a person tried to have another advice sent in the place of a refused one.
+    is_reissued: bool,
+    is_abandoned: bool,
 }
 
 #[derive(Default)]
@@ -60,6 +66,9 @@ impl Sale {
             told: Told::Nothing,
             acknowledged: None,
             tried: Vec::new(),
+            is_cured: false,
+            is_reissued: false,
+            is_abandoned: false,
         }
     }
 
@@ -133,6 +142,21 @@ impl Sales {
         Ok(())
     }
 
+    /// The service takes from now on what it refused of this sale.
+    pub(super) fn cure(&mut self, number: u32) {
+        if let Some(sale) = self.all.get_mut(&number) {
+            sale.is_cured = true;
+        }
+    }
+
+    /// A person has its refused advice sent again, or given up.
+    pub(super) fn ask(&mut self, number: u32, way: Way) {
+        if let Some(sale) = self.all.get_mut(&number) {
+            sale.is_reissued |= way == Way::Reissue;
+            sale.is_abandoned |= way == Way::Abandon;
+        }
+    }
+
     pub(super) fn tries(&mut self, number: u32, decision: Decision) {
         if let Some(sale) = self.all.get_mut(&number) {
             sale.tried.push(decision);
@@ -154,7 +178,12 @@ impl Sales {
                 told => Err(format!("forgotten, though the till was told {told:?}")),
             },
             // It may stand, or not.
-            Err(DecisionError::Store(_) | DecisionError::Full(_) | DecisionError::Closed) => Ok(()),
+            Err(
+                DecisionError::Store(_)
+                | DecisionError::Full(_)
+                | DecisionError::NotExtended(_)
+                | DecisionError::Closed,
+            ) => Ok(()),
             Err(error) => Err(format!("{error:?}")),
         }
         .map_err(|violation| format!("{decision:?} of {number}: {violation}"))
@@ -165,7 +194,9 @@ impl Sale {
     fn acknowledge(&mut self, decision: Decision, advice: Option<AdviceId>) -> Result<(), String> {
         match self.acknowledged {
             Some((earlier, _)) if earlier != decision => Err(format!("{earlier:?} stands")),
-            Some((_, id)) if id != advice => Err("one decision, two advices".to_owned()),
+            Some((_, id)) if id != advice && !self.is_reissued => {
+                Err("one decision, two advices".to_owned())
+            }
             _ if self.told == Told::Declined && decision != Decision::Reverse => {
                 Err("it was declined".to_owned())
             }
@@ -221,6 +252,7 @@ impl Sale {
             return fail("the till was told otherwise");
         }
         if let Some((_, Some(told))) = self.acknowledged
+            && !self.is_reissued
             && record
                 .and_then(|record| record.advice.as_ref())
                 .map(|one| one.advice_id)
@@ -275,6 +307,7 @@ impl Sale {
             AdviceState::Accepted | AdviceState::ArrivedEarlier => there == Some(decided),
             AdviceState::NothingToReverse => there.is_none(),
             AdviceState::Rejected => upstream.has_refused_advice_of(number),
+            AdviceState::Abandoned => self.is_abandoned && upstream.has_refused_advice_of(number),
             _ => false,
         }
     }

@@ -69,6 +69,9 @@ impl Till {
         if self.client.health().suspension.is_some() && dice.u8(..4) == 0 {
             self.resume().await;
         }
+        if dice.u8(..10) == 0 {
+            self.settle_refused(dice).await;
+        }
     }
 
     async fn resume(&self) {

@@ -155,11 +155,18 @@ struct MoodyStore {
     entries: MemoryStore,
     reads_fail: AtomicBool,
     failed_reads: AtomicUsize,
+    /// The disk does not give out what is kept of these.
+    unreadable: std::sync::Mutex<Vec<RequestId>>,
     commits_fail: AtomicBool,
     /// While somebody holds it, commits take their time.
     disk: std::sync::Mutex<()>,
     /// What room there is is kept for decisions.
     is_tight: AtomicBool,
+    /// A page ends before it is full.
+    has_short_pages: AtomicBool,
+    /// The receipts are asked for here, where there are none.
+    receipts_are_lost: AtomicBool,
+    no_receipts: MemoryStore,
 }
 
 fn fail_if(flag: &AtomicBool) -> Result<(), StoreError> {
@@ -179,7 +186,12 @@ impl Store for MoodyStore {
     }
 
     fn read(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
-        fail_if(&self.reads_fail).inspect_err(|_| {
+        let unreadable = self.unreadable.lock().unwrap();
+        let is_unreadable = unreadable
+            .iter()
+            .any(|id| key.ends_with(id.as_uuid().as_bytes()));
+        let fails = AtomicBool::new(is_unreadable || self.reads_fail.load(Ordering::SeqCst));
+        fail_if(&fails).inspect_err(|_| {
             self.failed_reads.fetch_add(1, Ordering::SeqCst);
         })?;
         self.entries.read(key)
@@ -191,6 +203,8 @@ impl Store for MoodyStore {
         after: Option<&[u8]>,
         limit: usize,
     ) -> Result<Vec<Entry>, StoreError> {
+        let is_short = self.has_short_pages.load(Ordering::SeqCst);
+        let limit = if is_short { limit.div_ceil(2) } else { limit };
         self.entries.page(prefix, after, limit)
     }
 
@@ -199,7 +213,10 @@ impl Store for MoodyStore {
     }
 
     fn vault(&self) -> &dyn crate::store::Vault {
-        self.entries.vault()
+        match self.receipts_are_lost.load(Ordering::SeqCst) {
+            true => self.no_receipts.vault(),
+            false => self.entries.vault(),
+        }
     }
 
     fn check_room(&self) -> Result<(), StoreError> {
@@ -418,8 +435,10 @@ async fn an_advice_whose_sending_panics_is_sent_again() {
     let (_orders, _worker) = shop.open();
     let first = shop.call().await;
     let second = shop.call().await;
-    assert_eq!(second.at - first.at, shop.policy.max);
+    assert_eq!(second.at - first.at, SECOND);
     assert_eq!(second.body, first.body);
+    let third = shop.call().await;
+    assert_eq!(third.at - second.at, 2 * SECOND);
     shop.schedule.emptied().await;
     assert_eq!(shop.settlement(id), Some(Settlement::Accepted));
 }

@@ -1,13 +1,13 @@
 //! The thread that decides, and makes durable what it decided before anybody hears of it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::Receiver;
 
 use tokio::sync::oneshot;
 
-use super::super::{Event, Schedule, Transaction};
+use super::super::{Event, Schedule, State, Transaction};
 use super::contested::Contested;
 use super::recent::Seen;
 use super::records::{
@@ -37,6 +37,8 @@ pub(super) struct Committer {
     next: Numbers,
     history: History,
     contested: Contested,
+    /// The requests of this life whose outcome is not stored yet: each may need room for a receipt.
+    under_way: HashSet<RequestId>,
     /// Why a commit failed: from then on it is not known what is durable, not even of what can be
     /// read, and nothing more is acknowledged.
     failed: Option<StoreError>,
@@ -73,9 +75,13 @@ struct Group {
     /// The receipts that nobody needs if it is not.
     kept: Vec<(RequestId, Kept)>,
     decided: Vec<Decided>,
+    /// The requests that the batch begins.
+    begun: Vec<RequestId>,
     /// What the batch puts on the list of pending advices, and what it takes off.
     pending: Vec<(u64, RequestId)>,
-    settled: Vec<RequestId>,
+    settled: Vec<(u64, RequestId)>,
+    /// By how many refused advices there are more.
+    refused: isize,
     /// What the batch adds to the money whose confirmation is pending, and what it takes off.
     owed: Vec<(Currency, i64)>,
     noted: Vec<oneshot::Sender<Result<(), LedgerError>>>,
@@ -95,8 +101,11 @@ impl Group {
         }
     }
 
-    /// Notes what the change means for the list of pending advices.
+    /// Notes what the change means for the lists of pending and of refused advices.
     fn follow(&mut self, before: Option<&Transaction>, after: &Transaction) {
+        let is_refused = |one: &Transaction| List::of(one) == List::Refused;
+        self.refused += isize::from(is_refused(after));
+        self.refused -= isize::from(before.is_some_and(is_refused));
         let is_pending = |one: &Transaction| List::of(one) == List::Pending;
         match (before.is_some_and(is_pending), is_pending(after)) {
             (false, true) => {
@@ -105,7 +114,9 @@ impl Group {
                 self.owed.extend(owed(after));
             }
             (true, false) => {
-                self.settled.push(after.request_id);
+                let number = before.and_then(|before| before.advice_number);
+                self.settled
+                    .push((number.unwrap_or_default(), after.request_id));
                 let paid = before.and_then(owed);
                 self.owed
                     .extend(paid.map(|(currency, sum)| (currency, sum.saturating_neg())));
@@ -159,10 +170,13 @@ impl Committer {
         };
         sweep_vault(&*store)?;
         schedule.begin(count(&*store, List::Pending)?, next.advice);
+        let refused = count(&*store, List::Refused)?;
+        memory.refused.store(refused, Ordering::Relaxed);
         Ok(Committer {
             next,
             history,
             contested: Contested::of(&*store)?,
+            under_way: HashSet::new(),
             store,
             memory,
             schedule,
@@ -234,9 +248,12 @@ impl Committer {
                     self.contested.check(&transaction, queued)?;
                 }
                 let mut transaction = *transaction;
+                self.reserve_receipts(&transaction, group)?;
                 transaction.sequence = self.next.sequence;
                 self.next.sequence += 1;
-                Ok(self.write(None, transaction, group)?)
+                let begun = self.write(None, transaction, group)?;
+                group.begun.push(begun.request_id);
+                Ok(begun)
             }
             Work::Apply(_, event) => {
                 let current = current.ok_or(LedgerError::UnknownRequest)?;
@@ -251,6 +268,14 @@ impl Committer {
                 Ok(self.write(Some(&current), next, group)?)
             }
         }
+    }
+
+    /// Makes sure of room for the receipts of every request under way, and for those of `new`: that of its
+    /// approval, and the one that it begins with.
+    fn reserve_receipts(&self, new: &Transaction, group: &Group) -> Result<(), StoreError> {
+        let own = 1 + usize::from(!new.receipt.is_empty());
+        let others = self.under_way.len() + group.begun.len();
+        self.store.vault().reserve(others + own)
     }
 
     /// What is true of `id` now. Only what nobody looked at, or too long ago, is read here.
@@ -372,10 +397,15 @@ impl Committer {
         if committed.is_ok() {
             self.remember(&group);
             self.erase(&group.erased);
+            self.under_way.extend(&group.begun);
             for transaction in group.changed.values() {
                 self.contested.follow(transaction);
+                if !matches!(transaction.state, State::Sent) {
+                    self.under_way.remove(&transaction.request_id);
+                }
             }
             self.memory.owe(&group.owed);
+            self.memory.refuse(group.refused);
         }
         if committed.is_ok() {
             self.schedule.follow(&group.pending, &group.settled);

@@ -6,7 +6,7 @@ use std::hash::{BuildHasher, RandomState};
 
 use super::super::Transaction;
 use super::LedgerError;
-use super::records::{List, PAGE, is_about_an_order, is_marked, listing, load};
+use super::records::{List, PAGE, is_about_an_order, listing, load, may_be_marked};
 use crate::model::RequestId;
 use crate::store::{Store, StoreError};
 
@@ -40,13 +40,20 @@ impl Order {
 impl Contested {
     pub(super) fn of(store: &dyn Store) -> Result<Contested, StoreError> {
         let mut contested = Contested::default();
+        for list in [List::Pending, List::Refused] {
+            contested.read(store, list)?;
+        }
+        Ok(contested)
+    }
+
+    fn read(&mut self, store: &dyn Store, list: List) -> Result<(), StoreError> {
         let mut behind = None;
         loop {
-            let page = store.page(List::Pending.prefix(), behind.as_deref(), PAGE)?;
-            for (key, _) in page.iter().filter(|(_, value)| is_marked(value)) {
+            let page = store.page(list.prefix(), behind.as_deref(), PAGE)?;
+            for (key, _) in page.iter().filter(|(_, value)| may_be_marked(value)) {
                 let (_, id) = listing(key)?;
                 match load(store, id) {
-                    Ok(transaction) => transaction.iter().for_each(|one| contested.follow(one)),
+                    Ok(transaction) => transaction.iter().for_each(|one| self.follow(one)),
                     // It is listed as damaged, and nothing is known of its order.
                     Err(StoreError::Damaged { .. }) => {}
                     Err(error) => return Err(error),
@@ -54,7 +61,7 @@ impl Contested {
             }
             match page.into_iter().next_back() {
                 Some((last, _)) => behind = Some(last),
-                None => return Ok(contested),
+                None => return Ok(()),
             }
         }
     }
@@ -112,8 +119,9 @@ impl Contested {
     }
 }
 
-/// Whether its reversal is decided on, and the upstream has not yet answered it.
+/// Whether its reversal is decided on, and the upstream has not taken it. One that was refused may be sent
+/// again.
 fn is_under_way(transaction: &Transaction) -> bool {
-    let advice = transaction.pending_advice();
+    let advice = transaction.advice().filter(|_| !transaction.is_final());
     advice.is_some_and(|advice| advice.reason.is_some())
 }

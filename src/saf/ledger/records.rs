@@ -90,8 +90,10 @@ pub(super) fn relist(store: &dyn Store) -> Result<usize, StoreError> {
             let Some(entry) = open_list_key(&transaction) else {
                 continue;
             };
-            if store.read(&entry)?.is_none() {
-                batch.put(entry, list_value(&transaction));
+            let value = list_value(&transaction);
+            // Missing, or only known to have been there.
+            if store.read(&entry)?.as_deref() != Some(&value) {
+                batch.put(entry, value);
                 relisted += 1;
             }
         }
@@ -199,9 +201,9 @@ pub(super) fn list_value(transaction: &Transaction) -> Vec<u8> {
     }
 }
 
-/// Whether the value of a list's entry has the mark.
-pub(super) fn is_marked(value: &[u8]) -> bool {
-    value.first() == Some(&1)
+/// Whether the value of a list's entry has the mark, or may have had it: damage can take that.
+pub(super) fn may_be_marked(value: &[u8]) -> bool {
+    value.first() != Some(&0)
 }
 
 /// Whether it is about an order that was there before.

@@ -6,6 +6,7 @@ use std::sync::mpsc::Receiver;
 use std::thread;
 
 use tokio::runtime::Handle;
+use tokio::task::JoinHandle;
 
 use super::committer::Committer;
 use super::{Job, LedgerError};
@@ -96,6 +97,19 @@ impl Reader {
             }
             #[cfg(test)]
             Reader::Here => Ok(read(&*store)?),
+        }
+    }
+
+    /// Begins to read, for somebody who comes for it later.
+    pub(super) fn begin<T: Send + 'static>(
+        self,
+        store: Arc<dyn Store>,
+        read: impl FnOnce(&dyn Store) -> T + Send + 'static,
+    ) -> JoinHandle<T> {
+        match self {
+            Reader::Thread => tokio::task::spawn_blocking(move || read(&*store)),
+            #[cfg(test)]
+            Reader::Here => tokio::spawn(std::future::ready(read(&*store))),
         }
     }
 }

@@ -1,9 +1,11 @@
 //! The ledger on a store that keeps its word, on one whose commits fail, and on damaged records.
 
+mod ahead;
 mod damage;
 mod failing;
 mod limits;
 mod lists;
+mod notes;
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Condvar, mpsc};

@@ -71,6 +71,21 @@ async fn probes_go_one_at_a_time_and_ever_less_often() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_left_before_anybody_knew_is_no_failed_probe() {
+    let link = link();
+    for _ in 0..4 {
+        hear(&link, trouble(Trouble::NoAnswer));
+    }
+    assert_eq!(closed_for(&link), SECOND);
+    let left_alone = Word::Trouble(Trouble::Gateway, Some(5 * SECOND));
+    hear(&link, left_alone);
+    assert_eq!(closed_for(&link), 5 * SECOND);
+    advance(5 * SECOND).await;
+    hear(&link, trouble(Trouble::NoAnswer));
+    assert_eq!(closed_for(&link), 2 * SECOND);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_till_that_finds_it_down_delays_no_advice_and_one_that_finds_it_up_ends_the_wait() {
     let link = link();
     link.hear(

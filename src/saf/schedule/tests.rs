@@ -48,7 +48,8 @@ impl Desk {
 
     fn settle(&mut self, scheduled: Scheduled) {
         self.list.remove(&scheduled.number);
-        self.schedule.follow(&[], &[scheduled.request_id]);
+        let settled = (scheduled.number, scheduled.request_id);
+        self.schedule.follow(&[], &[settled]);
     }
 
     fn take(&self) -> Option<Scheduled> {
@@ -93,6 +94,21 @@ async fn what_is_put_back_is_due_after_its_delay_and_not_before() {
     assert!(desk.take().is_none());
     advance(Duration::from_millis(1)).await;
     assert_eq!(desk.take().unwrap().request_id, id);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_on_the_list_again_outlives_the_last_word_on_its_earlier_place() {
+    let mut desk = Desk::new();
+    let id = desk.add();
+    let refused = desk.take().unwrap();
+    // Both in one commit, and the worker lets go of the first one last.
+    desk.list = BTreeMap::from([(1, id)]);
+    desk.schedule.follow(&[(1, id)], &[(0, id)]);
+    desk.schedule.forget(refused);
+    desk.schedule.again(refused, 60 * SECOND);
+    let again = desk.take().unwrap();
+    assert_eq!((again.number, again.request_id), (1, id));
+    assert_eq!(desk.schedule.len(), 1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -304,4 +320,94 @@ async fn while_the_upstream_is_down_no_new_decision_probes_before_the_backlog() 
     desk.read();
     let probe = desk.schedule.take_longest_due().unwrap();
     assert_eq!(probe.number, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_backlog_of_any_size_goes_out_oldest_first_after_its_pause() {
+    let mut desk = Desk::reopened(5_000);
+    desk.schedule.hold_backlog(SECOND);
+    assert!(desk.take().is_none(), "while the backlog waits");
+    let newcomer = desk.add();
+    assert!(
+        desk.take().is_none(),
+        "what is new may be about the same order"
+    );
+    assert_eq!(desk.schedule.window(), WINDOW);
+    advance(SECOND).await;
+    for number in 0..5_000 {
+        let taken = desk.take().expect("the next is due");
+        assert_eq!(taken.number, number);
+        desk.settle(taken);
+    }
+    assert_eq!(desk.take().unwrap().request_id, newcomer);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_backlog_that_waits_for_longer_than_a_round_wakes_nobody_before() {
+    let hour = 3_600 * SECOND;
+    let schedule = Schedule::default();
+    let count = WINDOW as u64 + 100;
+    schedule.begin(count as usize, count);
+    schedule.hold_backlog(hour);
+    let due_at = Instant::now() + hour;
+    let list: Vec<_> = (0..count)
+        .map(|number| (number, RequestId::random()))
+        .collect();
+    schedule.take_in(schedule.unread().unwrap(), &list, true);
+    tokio::time::advance(2 * ROUND).await;
+    assert!(schedule.unread().is_none());
+    assert_eq!(schedule.next_due(), Some(due_at));
+}
+
+#[tokio::test(start_paused = true)]
+async fn how_many_records_cannot_be_read_is_known_beyond_the_window() {
+    let count = WINDOW as u64 + 500;
+    let desk = Desk::reopened(count);
+    for _ in 0..count {
+        let taken = desk.take().unwrap();
+        let unread = taken.unread + 1;
+        desk.schedule
+            .again(Scheduled { unread, ..taken }, 2 * ROUND);
+    }
+    assert_eq!(desk.schedule.unreadable(), (0, count as usize));
+    advance(3 * ROUND).await;
+    while let Some(taken) = desk.take() {
+        assert!(taken.unread > 0, "{}", taken.number);
+        let unread = taken.unread + 1;
+        desk.schedule
+            .again(Scheduled { unread, ..taken }, 100 * ROUND);
+    }
+    assert_eq!(desk.schedule.unreadable(), (0, count as usize));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_may_have_been_sent_without_a_trace_is_no_more_than_the_window_holds() {
+    let mut desk = Desk::new();
+    for _ in 0..WINDOW + 500 {
+        desk.add();
+    }
+    for _ in 0..WINDOW + 500 {
+        let Some(taken) = desk.take() else { break };
+        let possibly_sent = true;
+        desk.schedule.again(
+            Scheduled {
+                possibly_sent,
+                ..taken
+            },
+            100 * ROUND,
+        );
+    }
+    assert!(
+        desk.schedule.window() <= WINDOW + FEW,
+        "{}",
+        desk.schedule.window()
+    );
+    // There is room for the others once something is settled.
+    desk.schedule.hurry();
+    let mut settled = 0;
+    while let Some(taken) = desk.take() {
+        desk.settle(taken);
+        settled += 1;
+    }
+    assert_eq!(settled, WINDOW + 500);
 }

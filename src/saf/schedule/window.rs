@@ -35,6 +35,8 @@ pub(super) struct Entries {
     pub(super) ages: Ages,
     /// On the list, and not pending: their records are damaged.
     pub(super) set_aside: HashSet<RequestId>,
+    /// How often in a row the records of those could not be read that there was no room for since.
+    pub(super) unread: HashMap<RequestId, u32>,
 }
 
 #[derive(Debug)]
@@ -68,6 +70,7 @@ impl Entries {
             backlog_due_at: now,
             ages: Ages::new(now),
             set_aside: HashSet::new(),
+            unread: HashMap::new(),
         }
     }
 
@@ -93,6 +96,8 @@ impl Entries {
             number,
             known_since: self.ages.known_since(number),
             possibly_sent: is_backlog,
+            unrecorded: 0,
+            unread: self.unread.remove(&request_id).unwrap_or_default(),
         };
         let due_at = if is_backlog { self.backlog_due_at } else { now };
         let entry = Entry {
@@ -111,6 +116,12 @@ impl Entries {
         let (oldest, _) = self.numbers.first_key_value()?;
         let is_behind = *oldest < self.opened_before && self.opened_before <= number;
         (is_behind && self.backlog_due_at > Instant::now()).then_some(self.backlog_due_at)
+    }
+
+    /// Whether what was pending at the open fills the window, and waits for its time: what follows it would
+    /// be left out untried, and overtaken.
+    pub(super) fn is_full_of_backlog(&self, now: Instant) -> bool {
+        self.all.len() >= WINDOW && self.backlog_due_at > now
     }
 
     /// Moves what has become due from the order of time to the order of age.
@@ -151,6 +162,9 @@ impl Entries {
         let Some(entry) = self.all.get_mut(&scheduled.request_id) else {
             return;
         };
+        if entry.scheduled.number != scheduled.number {
+            return;
+        }
         let Scheduled {
             number, request_id, ..
         } = scheduled;
@@ -162,7 +176,13 @@ impl Entries {
         self.waiting.insert((due_at, number, request_id));
     }
 
-    pub(super) fn remove(&mut self, request_id: RequestId) {
+    /// Removes the advice that was the `number`th decision; what a person put on the list again in its
+    /// place stays.
+    pub(super) fn remove(&mut self, number: u64, request_id: RequestId) {
+        let known = self.all.get(&request_id);
+        if known.is_none_or(|entry| entry.scheduled.number != number) {
+            return;
+        }
         let Some(entry) = self.drop_entry(request_id) else {
             return;
         };
@@ -196,6 +216,11 @@ impl Entries {
         Some(entry)
     }
 
+    /// Whether there is no room, and none can be made.
+    pub(super) fn is_stuck(&self) -> bool {
+        self.all.len() >= WINDOW && self.last_to_leave_out().is_none()
+    }
+
     /// Leaves out what waits longest, until the window has its size.
     pub(super) fn shrink(&mut self) {
         while self.all.len() > WINDOW {
@@ -222,9 +247,12 @@ impl Entries {
         let Some(entry) = self.drop_entry(request_id) else {
             return;
         };
-        let number = entry.scheduled.number;
+        let Scheduled { number, unread, .. } = entry.scheduled;
         if let Some(order) = entry.order {
             self.orders.leave_out(order, number);
+        }
+        if unread > 0 {
+            self.unread.insert(request_id, unread);
         }
         let left_out = self.left_out.get_or_insert_with(|| LeftOut {
             first: number,

@@ -1,15 +1,16 @@
 //! The transition function against a table of its own, and against thousands of random lives.
 
 use super::*;
-use crate::saf::AttemptOutcome;
 use crate::saf::sample::{after, approved, attempt, draft, identifiers, sent};
+use crate::saf::{AttemptOutcome, Correction, Measure};
 
-const SETTLEMENTS: [Settlement; 5] = [
+const SETTLEMENTS: [Settlement; 6] = [
     Settlement::Accepted,
     Settlement::NothingToReverse,
     Settlement::ArrivedEarlier,
     Settlement::Rejected,
     Settlement::NotOffered,
+    Settlement::Abandoned,
 ];
 
 /// What follows: the name of the next state, `=` for no change, `!` and the name of the conflict.
@@ -66,9 +67,10 @@ fn settled_in_each_way(transaction: &Transaction) -> Vec<Transaction> {
         .to_vec()
 }
 
-/// One event of each kind, in the order of the table's columns.
-fn events() -> [Event; 14] {
-    [
+/// One event of each kind: first those of the table, in the order of its columns.
+fn events() -> Vec<Event> {
+    let [requeued, reissued, abandoned] = remedies();
+    vec![
         approved(),
         Event::Declined,
         Event::NotSent,
@@ -83,7 +85,146 @@ fn events() -> [Event; 14] {
         Event::Doubted,
         Event::Asked,
         Event::Expired(draft()),
+        requeued,
+        reissued,
+        abandoned,
     ]
+}
+
+fn remedies() -> [Event; 3] {
+    let reissue = Remedy::Reissue(draft(), Correction::default());
+    let reason = "paid back in cash".to_owned();
+    [Remedy::Requeue, reissue, Remedy::Abandon { reason }]
+        .map(|remedy| Event::Remedied(remedy, signature()))
+}
+
+fn signature() -> Signature {
+    Signature {
+        at: Timestamp::unix_epoch(),
+        operator: "A. Adams".to_owned(),
+    }
+}
+
+/// What a person can do about a settled advice: requeue, reissue, abandon.
+#[test]
+fn a_person_decides_on_what_was_refused_and_on_nothing_else() {
+    for (row, expected) in [
+        ("sent", ["!NotRefused"; 3]),
+        ("not sent", ["!NotRefused"; 3]),
+        ("declined", ["!NotRefused"; 3]),
+        ("duplicate", ["!NotRefused", "!NotRefused", "Declined"]),
+        ("approved", ["!NotRefused"; 3]),
+        ("completed", ["!NotRefused"; 3]),
+        ("confirming", ["!StillPending"; 3]),
+        ("reversing", ["!StillPending"; 3]),
+        ("reversing the unknown", ["!StillPending"; 3]),
+    ] {
+        for transaction in transactions(row) {
+            let found = remedies().map(|event| in_words(transaction.after(event)));
+            assert_eq!(found, expected, "{row}");
+        }
+    }
+    for (row, again) in [
+        ("confirmation settled", "Confirming"),
+        ("reversal settled", "Reversing"),
+    ] {
+        for transaction in transactions(row) {
+            let end = transaction.advice().unwrap().settlement.unwrap();
+            let found = remedies().map(|event| in_words(transaction.after(event)));
+            let expected = match end {
+                Settlement::Rejected | Settlement::NotOffered => [again; 3],
+                Settlement::Abandoned => ["!Settled", "!Settled", "="],
+                _ => ["!Settled"; 3],
+            };
+            assert_eq!(found, expected, "{row}: {end:?}");
+        }
+    }
+}
+
+#[test]
+fn what_is_requeued_is_the_same_advice_at_the_end_of_the_list() {
+    let mut refused = transactions("confirmation settled").remove(3);
+    refused.advice_number = Some(7);
+    let [requeue, _, _] = remedies();
+    let requeued = after(&refused, requeue);
+    let (old, new) = (refused.advice().unwrap(), requeued.advice().unwrap());
+    assert_eq!((old.id, &old.body), (new.id, &new.body));
+    assert_eq!((old.attempts, &old.log), (new.attempts, &new.log));
+    assert!(new.is_pending() && requeued.advice_number.is_none());
+    let told = &requeued.interventions[0];
+    assert_eq!(told.operator, "A. Adams");
+    assert_eq!(told.measure, Measure::Requeued);
+    assert_eq!(told.advice_id, Some(old.id));
+    assert_eq!(told.refused.as_ref(), old.log.last());
+}
+
+/// A copy of what was refused for the time being may be on its way still.
+#[test]
+fn only_what_was_refused_for_good_has_surely_not_arrived() {
+    let pending = transactions("reversing").remove(0);
+    let of = |transaction: Transaction| transaction.advice().unwrap().possibly_sent;
+    let refused = attempt(AttemptOutcome::Refused);
+    assert!(!of(after(
+        &pending,
+        Event::Settled(refused.clone(), Settlement::Rejected)
+    )));
+    assert!(of(after(&pending, Event::Attempted(refused))));
+    let not_sent = attempt(AttemptOutcome::NotSent);
+    assert!(!of(after(&pending, Event::Attempted(not_sent))));
+}
+
+#[test]
+fn what_is_reissued_names_what_it_replaces_and_carries_what_was_corrected() {
+    let refused = transactions("confirmation settled").remove(3);
+    let reissued = |correction: Correction| {
+        let remedy = Remedy::Reissue(draft(), correction);
+        refused.after(Event::Remedied(remedy, signature()))
+    };
+    let part = Money::zar(50_000);
+    let corrected = Correction::builder()
+        .amount(part.clone())
+        .third_party_identifiers(identifiers(STRANGE))
+        .build();
+    let next = reissued(corrected).unwrap().unwrap();
+    let (old, new) = (refused.advice().unwrap(), next.advice().unwrap());
+    assert_eq!(new.replaces, Some(old.id));
+    assert_ne!(new.id, old.id);
+    assert_eq!(new.amount, Some(part));
+    assert!(new.body.contains(STRANGE) && new.body.contains("50000"));
+    assert_eq!((new.attempts, new.possibly_sent), (0, false));
+    // What is corrected once stays so in the next one.
+    let refused_again = after(&next, settled(Settlement::Rejected));
+    let remedy = Remedy::Reissue(draft(), Correction::default());
+    let third = after(&refused_again, Event::Remedied(remedy, signature()));
+    assert!(third.advice().unwrap().body.contains(STRANGE));
+    assert!(third.advice().unwrap().body.contains("50000"));
+
+    let too_much = Correction::builder().amount(Money::zar(80_000)).build();
+    assert_eq!(in_words(reissued(too_much)), "!NotApproved");
+    let reason = Correction::builder()
+        .reason(ReversalReason::Timeout)
+        .build();
+    assert_eq!(in_words(reissued(reason)), "!NoSuchPart");
+
+    let refused = transactions("reversal settled").remove(3);
+    let correction = Correction::builder()
+        .reason(ReversalReason::Timeout)
+        .build();
+    let remedy = Remedy::Reissue(draft(), correction);
+    let next = after(&refused, Event::Remedied(remedy, signature()));
+    assert_eq!(next.advice().unwrap().reason, Some(ReversalReason::Timeout));
+    assert!(next.advice().unwrap().body.contains("TIMEOUT"));
+}
+
+#[test]
+fn the_newest_interventions_are_remembered() {
+    let mut refused = transactions("reversal settled").remove(3);
+    for round in 0..12 {
+        let [requeue, _, _] = remedies();
+        let pending = after(&refused, requeue);
+        assert_eq!(pending.interventions.len(), (round + 1).min(8));
+        refused = after(&pending, settled(Settlement::Rejected));
+    }
 }
 
 fn unknown() -> Event {
@@ -195,7 +336,7 @@ fn a_transaction_is_final_when_nothing_is_left_to_do_or_to_look_after() {
     for settled in ["confirmation settled", "reversal settled"] {
         assert_eq!(
             is_final(settled),
-            [true, true, true, false, false],
+            [true, true, true, false, false, true],
             "{settled}"
         );
     }
@@ -210,7 +351,10 @@ fn check_step(before: &Transaction, now: &Transaction) {
     if let Some(old) = before.advice() {
         let new = now.advice().expect("a decision is never taken back");
         assert_eq!(state_name(before), state_name(now));
-        assert!(old.is_pending(), "a settled advice changed: {old:?}");
+        if !old.is_pending() {
+            check_remedy(old, new);
+            return check_receipt(now);
+        }
         assert_eq!(
             (old.id, old.operation, &old.body),
             (new.id, new.operation, &new.body)
@@ -221,6 +365,20 @@ fn check_step(before: &Transaction, now: &Transaction) {
         assert!(new.possibly_sent || !old.possibly_sent);
     }
     check_receipt(now);
+}
+
+/// A settled advice changes by a person's word alone, and only if the upstream refused it.
+fn check_remedy(old: &Advice, new: &Advice) {
+    let end = old.settlement.expect("it is settled");
+    assert!(end.is_refusal(), "a settled advice changed: {old:?}");
+    match (new.replaces == Some(old.id), new.settlement) {
+        (true, None) => assert_eq!(new.attempts, 0),
+        (false, None | Some(Settlement::Abandoned)) => {
+            assert_eq!((old.id, &old.body), (new.id, &new.body));
+            assert_eq!(old.attempts, new.attempts);
+        }
+        _ => panic!("{old:?} became {new:?}"),
+    }
 }
 
 fn check_receipt(transaction: &Transaction) {
@@ -244,7 +402,8 @@ fn random_event(random: &mut fastrand::Rng) -> Event {
     let events = events();
     let mut event = events[random.usize(..events.len())].clone();
     if let Event::Settled(_, settlement) = &mut event {
-        *settlement = SETTLEMENTS[random.usize(..SETTLEMENTS.len())];
+        // The last one is a person's word.
+        *settlement = SETTLEMENTS[random.usize(..SETTLEMENTS.len() - 1)];
     }
     event
 }

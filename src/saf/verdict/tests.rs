@@ -1,12 +1,14 @@
 //! Each row of the table, for confirmations and reversals, with and without an approval.
 
 use super::*;
+use crate::api::Declined;
 use crate::api::InDoubt;
 use crate::api::{Problem, Unanswered};
 use crate::model::ReversalReason;
-use crate::model::{Currency, Money};
+use crate::model::{Currency, Money, Timestamp};
+use crate::saf::intervention::{Remedy, Signature};
 use crate::saf::sample::{after, approved, draft, not_sent, refusal, sent};
-use crate::saf::{Draft, Event};
+use crate::saf::{Attempt, AttemptOutcome, Draft, Event};
 
 use Settlement::{Accepted, ArrivedEarlier, NotOffered, NothingToReverse, Rejected};
 use Verdict::{LookUp, Repeat, Settle};
@@ -181,6 +183,17 @@ fn there_is_nothing_to_reverse_only_once_the_request_cannot_be_on_its_way_any_mo
 }
 
 #[test]
+fn it_is_an_alarm_too_where_damage_may_have_taken_the_approval() {
+    let mut transaction = reversal_of_the_unknown();
+    transaction.in_doubt = true;
+    let outcome = refused(ErrorType::UnableToLocateRecord, &own_id(&transaction));
+    for known in ALL {
+        let found = verdict(&transaction, &outcome, known);
+        assert_eq!(found, Settle(Rejected), "{known:?}");
+    }
+}
+
+#[test]
 fn an_upstream_that_does_not_know_what_it_approved_is_an_alarm() {
     let [unknown, approved @ ..] = {
         let mut kinds = every_kind();
@@ -273,7 +286,7 @@ fn only_the_order_itself_contradicts_an_advice() {
         (reversal(RedeemOrder), ArrivedEarlier, ArrivedEarlier),
         (reversal(CancelOrder), ArrivedEarlier, ArrivedEarlier),
     ] {
-        let found = |status| judge_lookup(&transaction, &order(status));
+        let found = |status| looked_up(&transaction, &order(status));
         assert_eq!(found(CANCELLED), Settle(cancelled), "{transaction:?}");
         assert_eq!(found(REDEEMED), Settle(redeemed), "{transaction:?}");
         for status in OTHERS {
@@ -302,20 +315,137 @@ fn is_confirmed_payout(transaction: &Transaction) -> bool {
 
 #[test]
 fn an_order_whose_confirmation_is_still_to_be_processed_settles_nothing() {
-    let found = judge_lookup(
+    let found = looked_up(
         &confirmation(Operation::CreateOrder),
         &order(Some("UNCONFIRMED")),
     );
     assert_eq!(found, Repeat);
 }
 
+/// What a look at the order comes to at the beginning of the world.
+fn looked_up(transaction: &Transaction, outcome: &QueryOutcome<LookupOrderResponse>) -> Verdict {
+    judge_lookup(transaction, outcome, minutes(0)).verdict
+}
+
+fn minutes(count: i64) -> Timestamp {
+    Timestamp::from_unix_millis(count * 60_000).unwrap()
+}
+
+/// The transaction after so many attempts, a minute apart, whose look at the order came to `outcome`.
+fn looked_at(
+    transaction: Transaction,
+    at: std::ops::Range<i64>,
+    outcome: &QueryOutcome<LookupOrderResponse>,
+) -> Transaction {
+    at.fold(transaction, |before, minute| {
+        let looked_up = judge_lookup(&before, outcome, minutes(minute));
+        assert_eq!(looked_up.verdict, Repeat, "minute {minute}");
+        let attempt = Attempt::new(minutes(minute), AttemptOutcome::Refused);
+        let attempt = attempt.with_look("it said something", looked_up.finding);
+        after(&before, Event::Attempted(attempt))
+    })
+}
+
+#[test]
+fn what_an_order_speaks_against_for_long_becomes_a_persons() {
+    let unconfirmed = order(Some("UNCONFIRMED"));
+    let unredeemed = order(Some("UNREDEEMED"));
+    for (transaction, speaks_against_it) in [
+        (confirmation(Operation::CreateOrder), &unconfirmed),
+        (confirmation(Operation::RedeemOrder), &unredeemed),
+        (reversal(Operation::CreateOrder), &unredeemed),
+    ] {
+        let looked_at = looked_at(transaction, 0..30, speaks_against_it);
+        let last = |outcome| judge_lookup(&looked_at, outcome, minutes(30)).verdict;
+        assert_eq!(last(speaks_against_it), Settle(Rejected));
+        // Anything else begins a new count.
+        let unauthorised = QueryOutcome::Failed(refusal(400, ErrorType::AuthenticationError, "7"));
+        let limited = QueryOutcome::Failed(refusal(400, ErrorType::DailyLimitExceeded, "7"));
+        assert_eq!(last(&unauthorised), Repeat);
+        assert_eq!(last(&limited), Repeat);
+        let attempt = Attempt::new(minutes(30), AttemptOutcome::Unknown);
+        let doubted = after(&looked_at, Event::Attempted(attempt));
+        let again = judge_lookup(&doubted, speaks_against_it, minutes(31));
+        assert_eq!(again.verdict, Repeat);
+    }
+}
+
+#[test]
+fn neither_an_operator_in_a_hurry_nor_a_clock_that_jumps_makes_it_long() {
+    let unconfirmed = order(Some("UNCONFIRMED"));
+    let sold = || confirmation(Operation::CreateOrder);
+    let last = |transaction: &Transaction, minute| {
+        judge_lookup(transaction, &unconfirmed, minutes(minute)).verdict
+    };
+    let hurried = (0..100).fold(sold(), |before, _| looked_at(before, 0..1, &unconfirmed));
+    assert_eq!(last(&hurried, 29), Repeat);
+    assert_eq!(last(&hurried, 30), Settle(Rejected));
+    let few = looked_at(sold(), 0..14, &unconfirmed);
+    assert_eq!(last(&few, 1_000_000), Repeat);
+    let set_back = looked_at(sold(), 1_000..1_020, &unconfirmed);
+    assert_eq!(last(&set_back, 0), Repeat);
+    let set_back = looked_at(set_back, 0..30, &unconfirmed);
+    assert_eq!(last(&set_back, 30), Settle(Rejected));
+}
+
+/// Refused credentials say nothing about an order.
+#[test]
+fn refusals_without_a_look_count_for_nothing() {
+    let unconfirmed = order(Some("UNCONFIRMED"));
+    let refused = (0..100).fold(confirmation(Operation::CreateOrder), |before, minute| {
+        let attempt = Attempt::new(minutes(minute), AttemptOutcome::Refused);
+        after(&before, Event::Attempted(attempt))
+    });
+    let first = judge_lookup(&refused, &unconfirmed, minutes(100));
+    assert_eq!(first.verdict, Repeat);
+}
+
+#[test]
+fn an_order_about_which_nothing_is_ever_said_leaves_the_inference() {
+    let limited = QueryOutcome::Failed(refusal(400, ErrorType::DailyLimitExceeded, "7"));
+    for transaction in every_kind() {
+        let looked_at = looked_at(transaction, 0..30, &limited);
+        let last = judge_lookup(&looked_at, &limited, minutes(30));
+        assert_eq!(last.verdict, Settle(ArrivedEarlier));
+    }
+}
+
+#[test]
+fn what_is_sent_again_by_a_person_is_tried_anew() {
+    let unconfirmed = order(Some("UNCONFIRMED"));
+    let looked_at = looked_at(confirmation(Operation::CreateOrder), 0..30, &unconfirmed);
+    let last = judge_lookup(&looked_at, &unconfirmed, minutes(30));
+    let attempt = Attempt::new(minutes(30), AttemptOutcome::Refused);
+    let attempt = attempt.with_look("the order is UNCONFIRMED", last.finding);
+    let rejected = after(&looked_at, Event::Settled(attempt, Rejected));
+    let signature = Signature {
+        at: minutes(31),
+        operator: "A. Adams".to_owned(),
+    };
+    let requeued = after(&rejected, Event::Remedied(Remedy::Requeue, signature));
+    let first = judge_lookup(&requeued, &unconfirmed, minutes(32));
+    assert_eq!(first.verdict, Repeat);
+}
+
+#[test]
+fn what_a_look_said_stands_behind_the_error_and_quotes_nobody() {
+    let said = what_it_said(&order(Some("UNCONFIRMED")));
+    let attempt = Attempt::new(minutes(0), AttemptOutcome::Refused)
+        .with_error(&"400 DUPLICATE_RECORD")
+        .with_look(&said, None);
+    let told = "400 DUPLICATE_RECORD; the order is UNCONFIRMED";
+    assert_eq!(attempt.error.as_deref(), Some(told));
+    let strange = what_it_said(&order(Some("of Thandi Nkosi")));
+    assert!(!strange.contains("Thandi"), "{strange}");
+}
+
 #[test]
 fn a_lookup_without_an_answer_settles_nothing() {
     for transaction in every_kind() {
         let outcome = QueryOutcome::NotSent(not_sent());
-        assert_eq!(judge_lookup(&transaction, &outcome), Repeat);
+        assert_eq!(looked_up(&transaction, &outcome), Repeat);
         let outcome = QueryOutcome::Unknown(unanswered());
-        assert_eq!(judge_lookup(&transaction, &outcome), Repeat);
+        assert_eq!(looked_up(&transaction, &outcome), Repeat);
     }
 }
 
@@ -323,11 +453,11 @@ fn a_lookup_without_an_answer_settles_nothing() {
 fn a_lookup_that_the_service_does_not_offer_leaves_the_inference() {
     for transaction in every_kind() {
         let outcome = QueryOutcome::NotSupported { status: 501 };
-        let found = judge_lookup(&transaction, &outcome);
+        let found = looked_up(&transaction, &outcome);
         assert_eq!(found, Settle(ArrivedEarlier));
         for status in [404, 405] {
             let outcome = QueryOutcome::NotSupported { status };
-            assert_eq!(judge_lookup(&transaction, &outcome), Repeat, "{status}");
+            assert_eq!(looked_up(&transaction, &outcome), Repeat, "{status}");
         }
     }
 }
@@ -336,7 +466,7 @@ fn a_lookup_that_the_service_does_not_offer_leaves_the_inference() {
 fn an_upstream_that_knows_no_such_order_did_not_take_its_advice() {
     for transaction in every_kind() {
         let refusal = refusal(400, ErrorType::UnableToLocateRecord, "7");
-        let found = judge_lookup(&transaction, &QueryOutcome::Failed(refusal));
+        let found = looked_up(&transaction, &QueryOutcome::Failed(refusal));
         assert_eq!(found, Settle(Rejected));
     }
 }
@@ -352,7 +482,7 @@ fn a_lookup_that_somebody_else_turned_away_settles_nothing() {
     for refusal in turned_away.into_iter().chain([about_the_sender]) {
         let outcome = QueryOutcome::Failed(refusal);
         for transaction in every_kind() {
-            let found = judge_lookup(&transaction, &outcome);
+            let found = looked_up(&transaction, &outcome);
             assert_eq!(found, Repeat, "{outcome:?}");
         }
     }

@@ -16,9 +16,11 @@
 //! 3. Nothing is appended to a segment of an earlier open. What was the last frame then, and may be
 //!    in the system's memory alone, is written again first.
 //! 4. A segment goes only when a durable frame says that it does not count any more.
-//! 5. Where there is no room for a frame nothing was written, and nothing is unknown.
+//! 5. Where there is no room for a frame, or the next segment cannot be made, nothing was written, and
+//!    nothing is unknown: whoever asked is refused, and the next is not, if it can be made then.
 
 mod frame;
+mod joining;
 mod opening;
 mod owner;
 mod retirement;
@@ -74,8 +76,8 @@ struct Counting {
     segment: Arc<Segment>,
     /// The sequence of the first frame of which anything can be read.
     begins: Option<u64>,
-    /// The sequence of the first frame that is whole.
-    first: Option<u64>,
+    /// The sequences of those that are whole; of a segment of this open, with all that are to come.
+    whole: Sequences,
 }
 
 /// The end at which the journal grows.
@@ -91,17 +93,15 @@ impl Journal {
     /// Makes `changes` durable together, and says where they stand.
     ///
     /// # Errors
-    /// [`StoreError::Full`] and [`StoreError::TooLarge`] promise that nothing was written. After any
-    /// other it is not known whether the changes are durable, and the journal takes nothing more.
+    /// [`StoreError::Full`], [`StoreError::NotExtended`] and [`StoreError::TooLarge`] promise that nothing
+    /// was written. After any other it is not known whether the changes are durable, and the journal
+    /// takes nothing more.
     pub(crate) fn append(&self, changes: &[Change]) -> Result<Vec<Position>, StoreError> {
         let mut writer = self.writer();
         if writer.has_failed {
             return Err(StoreError::Failed { path: self.path() });
         }
-        if let Err(error) = self.make_room(&mut writer, size_of(changes)) {
-            writer.has_failed = !error.nothing_was_written();
-            return Err(error);
-        }
+        self.make_room(&mut writer, size_of(changes))?;
         let Err(error) = self.write(&mut writer, changes).or_else(|error| {
             tracing::warn!(%error, "a segment of the queue cannot be written, another one is taken");
             self.write_elsewhere(&mut writer, changes)
@@ -120,10 +120,8 @@ impl Journal {
         if writer.offset as usize + size <= room {
             return Ok(());
         }
-        self.roll(writer).map_err(|error| match is_full(&error) {
-            true => StoreError::Full { path: self.path() },
-            false => refused(&self.path(), "extended", &error),
-        })
+        self.roll(writer)
+            .map_err(|error| not_extended(&self.path(), &error))
     }
 
     fn write_elsewhere(&self, writer: &mut Writer, changes: &[Change]) -> io::Result<()> {
@@ -131,7 +129,7 @@ impl Journal {
         self.write(writer, changes)
     }
 
-    /// Goes on in the next segment.
+    /// Goes on in the next segment. Where there is none, nothing has changed.
     fn roll(&self, writer: &mut Writer) -> io::Result<()> {
         let spare = {
             let mut spares = self.spares();
@@ -164,7 +162,7 @@ impl Journal {
             let counting = Counting {
                 segment: Arc::clone(&segment),
                 begins: Some(writer.next_sequence),
-                first: Some(writer.next_sequence),
+                whole: Sequences::from_on(writer.next_sequence),
             };
             self.segments_mut().insert(segment.name.number, counting);
         }
@@ -230,13 +228,18 @@ impl Journal {
         vouches.map_err(|error| refused(&self.path(), "read", &error))
     }
 
-    /// Reads every change that counts, in order, up to the last one that is durable now.
+    /// Reads every change that counts, in order, up to the last one that is durable now; of a damaged
+    /// one its key.
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`] where keys cannot be read either: whatever was visited may be older than
+    /// what stood there.
     pub(crate) fn replay(&self, mut visit: impl FnMut(Replayed<'_>)) -> Result<(), StoreError> {
         let (durable, oldest) = {
             let writer = self.writer();
             (writer.next_sequence - 1, writer.oldest)
         };
-        let mut last = oldest - 1;
+        let mut read = Sequences::default();
         for (segment, end) in self.segments_with_ends() {
             let (bytes, _) = survey::read_file(&*segment.file)
                 .map_err(|error| refused(&self.path(), "read", &error))?;
@@ -245,14 +248,19 @@ impl Journal {
                     return;
                 };
                 let sequence = frame.header.sequence;
-                let counts = frame.is_whole() && end.is_none_or(|end| sequence < end);
-                if sequence > last && sequence <= durable && counts {
-                    last = sequence;
+                let counts = sequence >= oldest && end.is_none_or(|end| sequence < end);
+                if sequence > read.last() && sequence <= durable && counts && frame.is_complete {
+                    read.insert(sequence);
                     survey::visit_changes(segment.name, &frame, &mut visit);
                 }
             });
         }
-        Ok(())
+        match read.missing_between(oldest, durable).is_empty() {
+            true => Ok(()),
+            false => Err(StoreError::Damaged {
+                reason: "a part of the journal cannot be read any more".to_owned(),
+            }),
+        }
     }
 
     /// Each segment with the sequence from which on the later ones have everything.
@@ -261,7 +269,7 @@ impl Journal {
         let mut next = None;
         let backwards = segments.values().rev().map(|one| {
             let end = next;
-            next = one.first.or(next);
+            next = one.whole.first().or(next);
             (Arc::clone(&one.segment), end)
         });
         let mut open: Vec<_> = backwards.collect();
@@ -320,6 +328,18 @@ impl Journal {
 fn is_full(error: &io::Error) -> bool {
     use io::ErrorKind as K;
     matches!(error.kind(), K::StorageFull | K::QuotaExceeded)
+}
+
+/// Why there is no other segment. Whatever was begun of it is never used.
+fn not_extended(path: &Path, error: &io::Error) -> StoreError {
+    let path = path.to_owned();
+    match is_full(error) {
+        true => StoreError::Full { path },
+        false => StoreError::NotExtended {
+            path,
+            reason: error.to_string(),
+        },
+    }
 }
 
 fn refused(path: &Path, doing: &'static str, error: &io::Error) -> StoreError {

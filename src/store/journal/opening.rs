@@ -6,7 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, RwLock};
 
-use super::frame::FoundValue;
+use super::joining::{self, Joined};
 use super::retirement::RetiredName;
 use super::segment::{Segment, SegmentName};
 use super::spares::{SPARES, Spares};
@@ -69,13 +69,15 @@ impl JournalSettings {
 }
 
 impl Journal {
-    /// Goes on with what `survey` found, in a segment of its own, and tells it of that.
+    /// Goes on with what `survey` found, in a segment of its own, and tells it of that. The first frame
+    /// says `beginning`, unless one has to be written again.
     pub(crate) fn open(
         settings: JournalSettings,
         survey: &mut Survey,
+        beginning: &[Change],
     ) -> Result<Journal, StoreError> {
         let path = settings.directory.clone();
-        Journal::open_or_fail(settings, survey).map_err(|error| match error {
+        Journal::open_or_fail(settings, survey, beginning).map_err(|error| match error {
             OpenFailure::Io(error) if is_full(&error) => StoreError::Full { path },
             OpenFailure::Io(error) => refused(&path, "opened", &error),
             OpenFailure::Store(error) => error,
@@ -85,54 +87,34 @@ impl Journal {
     fn open_or_fail(
         settings: JournalSettings,
         survey: &mut Survey,
+        beginning: &[Change],
     ) -> Result<Journal, OpenFailure> {
-        let (directory, audit) = (settings.journal(), settings.audit());
-        let disk = Arc::clone(&settings.disk);
-        let last = match survey.unproven() {
+        let first = match survey.unproven() {
             Some(last) => changes_of(&settings, survey, last)?,
-            None => Vec::new(),
+            None => beginning.to_vec(),
         };
-        let segments = durable_segments(&*disk, &directory, survey)?;
-        let retired = disk.names(&audit)?;
-        let retired = retired.iter().filter_map(|name| RetiredName::parse(name));
-        let retired = retired.map(|name| name.segment.number);
-        let next_number = retired.max().unwrap_or(0).max(survey.last_number()) + 1;
-        let epoch = uuid::Uuid::new_v4().as_u64_pair().0;
-        let mut next_name = SegmentName {
-            number: next_number,
-            epoch,
+        let mut ground = Ground::prepare(&settings, survey)?;
+        let (begun, first) = match &ground.joined {
+            Some(joined) => {
+                let begun = joined.begin(&settings, survey, ground.blank, &mut ground.segments)?;
+                (begun, Vec::new())
+            }
+            None => (Begun::blank(ground.blank, survey), first),
         };
-        let mut ready = take_over_blanks(&settings, survey, &mut next_name)?;
-        let current = match ready.pop_front() {
-            Some(blank) => blank,
-            None => Segment::make(&*disk, &directory, next_name.take(), settings.segment_bytes)?,
+        let begins = begun.begins;
+        let spares = Spares {
+            next_number: ground.next_name.number,
+            ready: ground.ready,
+            refusal: None,
         };
-        disk.sync_directory(&directory)?;
-        let journal = Journal {
-            disk,
-            directory,
-            audit,
-            segment_bytes: settings.segment_bytes,
-            epoch,
-            queue: survey.queue,
-            ran_before: survey.running_seconds,
-            uptime: settings.uptime,
-            writer: Mutex::new(Writer {
-                current: Arc::new(current),
-                offset: 0,
-                next_sequence: survey.unproven().unwrap_or(survey.proven + 1),
-                oldest: survey.oldest,
-                has_failed: false,
-            }),
-            spares: Mutex::new(Spares {
-                next_number: next_name.number,
-                ready,
-                is_full: false,
-            }),
-            segments: RwLock::new(segments),
-        };
+        let epoch = ground.next_name.epoch;
+        let journal = Journal::of(&settings, survey, begun, epoch, ground.segments, spares);
         // Whatever was the last frame is followed by one that was written when it was durable.
-        journal.append(&last).map_err(OpenFailure::Store)?;
+        journal.append(&first).map_err(OpenFailure::Store)?;
+        if let Some(joined) = &ground.joined {
+            survey.move_away(&joined.names, joined.first);
+            journal.wipe_joined(&settings, joined);
+        }
         for name in survey.retired() {
             // Nothing in it counts, and the next open tries again.
             if let Err(error) = journal.move_to_audit(name) {
@@ -143,8 +125,99 @@ impl Journal {
             let writer = journal.writer();
             (writer.current.name, writer.next_sequence - 1)
         };
-        survey.add_written(written.0, written.1);
+        survey.add_written(written.0, begins, written.1);
         Ok(journal)
+    }
+
+    fn of(
+        settings: &JournalSettings,
+        survey: &Survey,
+        begun: Begun,
+        epoch: u64,
+        segments: Segments,
+        spares: Spares,
+    ) -> Journal {
+        Journal {
+            disk: Arc::clone(&settings.disk),
+            directory: settings.journal(),
+            audit: settings.audit(),
+            segment_bytes: settings.segment_bytes,
+            epoch,
+            queue: survey.queue,
+            ran_before: survey.running_seconds,
+            uptime: Arc::clone(&settings.uptime),
+            writer: Mutex::new(Writer {
+                current: begun.current,
+                offset: begun.offset,
+                next_sequence: begun.next_sequence,
+                oldest: survey.oldest,
+                has_failed: false,
+            }),
+            spares: Mutex::new(spares),
+            segments: RwLock::new(segments),
+        }
+    }
+}
+
+/// What an open finds, and makes, before it writes the first frame.
+struct Ground {
+    /// Those that hold something, all of it durable.
+    segments: Segments,
+    /// The one to begin with.
+    blank: Segment,
+    /// Those that lie ready behind it.
+    ready: VecDeque<Segment>,
+    next_name: SegmentName,
+    joined: Option<Joined>,
+}
+
+impl Ground {
+    fn prepare(settings: &JournalSettings, survey: &mut Survey) -> io::Result<Ground> {
+        let (disk, directory) = (&*settings.disk, settings.journal());
+        let segments = durable_segments(disk, &directory, survey)?;
+        let mut next_name = next_name(disk, &settings.audit(), survey)?;
+        let mut ready = take_over_blanks(settings, survey, &mut next_name)?;
+        let mut joined = None;
+        if ready.len() < SPARES {
+            let next = || next_name.take();
+            ready.extend(joining::wipe_copied(settings, survey, next));
+        }
+        if ready.len() < SPARES {
+            joined = Joined::find(settings, survey)?;
+        }
+        let blank = match ready.pop_front() {
+            Some(blank) => blank,
+            None => Segment::make(disk, &directory, next_name.take(), settings.segment_bytes)?,
+        };
+        disk.sync_directory(&directory)?;
+        Ok(Ground {
+            segments,
+            blank,
+            ready,
+            next_name,
+            joined,
+        })
+    }
+}
+
+/// The segment that an open begins.
+pub(super) struct Begun {
+    pub(super) current: Arc<Segment>,
+    pub(super) offset: u32,
+    /// The sequence that it begins with.
+    pub(super) begins: u64,
+    pub(super) next_sequence: u64,
+}
+
+impl Begun {
+    fn blank(current: Segment, survey: &Survey) -> Begun {
+        let next_sequence = survey.unproven().unwrap_or(survey.proven + 1);
+        Begun {
+            current: Arc::new(current),
+            offset: 0,
+            begins: next_sequence,
+            next_sequence,
+        }
     }
 }
 
@@ -157,6 +230,17 @@ impl From<io::Error> for OpenFailure {
     fn from(error: io::Error) -> Self {
         OpenFailure::Io(error)
     }
+}
+
+/// A name that there never was, of an epoch of its own.
+fn next_name(disk: &dyn Disk, audit: &Path, survey: &Survey) -> io::Result<SegmentName> {
+    let retired = disk.names(audit)?;
+    let retired = retired.iter().filter_map(|name| RetiredName::parse(name));
+    let retired = retired.map(|name| name.segment.number);
+    Ok(SegmentName {
+        number: retired.max().unwrap_or(0).max(survey.last_number()) + 1,
+        epoch: uuid::Uuid::new_v4().as_u64_pair().0,
+    })
 }
 
 /// Takes over the segments that were never used, under names of this open: where the disk is full they
@@ -184,6 +268,19 @@ fn take_over_blanks(
         let file = disk.open(&renamed)?;
         ready.push_back(Segment { name, file });
     }
+    for hidden in &survey.hidden {
+        let taken = match ready.len() < SPARES {
+            true => joining::wipe_hidden(settings, *hidden, next_name.take()).map(Some),
+            false => disk
+                .remove(&joining::hidden_path(&directory, *hidden))
+                .map(|()| None),
+        };
+        match taken {
+            Ok(blank) => ready.extend(blank),
+            // It only takes room.
+            Err(error) => tracing::warn!(%error, "a segment of the queue is not used again"),
+        }
+    }
     Ok(ready)
 }
 
@@ -201,15 +298,7 @@ fn changes_of(
 ) -> io::Result<Vec<Change>> {
     let mut changes = Vec::new();
     settings.replay(survey, sequence - 1, |replayed| {
-        let key = replayed.key.to_vec();
-        match replayed.value {
-            FoundValue::Put(value) => changes.push(Change::Put {
-                key,
-                value: value.to_vec(),
-            }),
-            FoundValue::Deleted => changes.push(Change::Delete { key }),
-            FoundValue::Damaged => {}
-        }
+        changes.extend(replayed.change());
     })?;
     Ok(changes)
 }
@@ -218,14 +307,14 @@ fn changes_of(
 /// killed process it may be in the system's memory alone.
 fn durable_segments(disk: &dyn Disk, directory: &Path, survey: &Survey) -> io::Result<Segments> {
     let mut segments = BTreeMap::new();
-    for used in survey.counting() {
+    for used in &survey.used {
         let name = used.name;
         let file = disk.open(&name.in_directory(directory))?;
         file.sync()?;
         let counting = Counting {
             segment: Arc::new(Segment { name, file }),
             begins: used.begins,
-            first: used.ends.map(|(first, _)| first),
+            whole: used.whole.clone(),
         };
         segments.insert(name.number, counting);
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::segment::SegmentName;
 use super::survey::{self, Replayed};
-use super::{Counting, Journal, Sequences, frame, refused, scan};
+use super::{Journal, Sequences, frame, refused, scan};
 use crate::store::StoreError;
 
 /// The name of a retired segment.
@@ -45,14 +45,17 @@ impl Journal {
             let writer = self.writer();
             (writer.current.name, writer.oldest)
         };
-        let (oldest, next, next_begins) = {
+        let (oldest, later, later_begin) = {
             let segments = self.segments();
-            let first = |one: &Counting| one.first.map(|first| first.max(counts_from));
             let oldest = segments.values().next();
-            let oldest = oldest.map(|one| (Arc::clone(&one.segment), first(one)));
-            let mut later = segments.values().skip(1);
-            let next_begins = later.clone().find_map(|one| one.begins);
-            (oldest, later.find_map(|one| one.first), next_begins)
+            let oldest = oldest.map(|one| (Arc::clone(&one.segment), one.whole.first()));
+            let mut later = Sequences::default();
+            segments
+                .values()
+                .skip(1)
+                .for_each(|one| later.unite(&one.whole));
+            let begins = segments.values().skip(1).filter_map(|one| one.begins);
+            (oldest, later, begins.min())
         };
         let oldest = oldest.filter(|(segment, _)| segment.name != current);
         let Some((segment, first)) = oldest else {
@@ -64,9 +67,9 @@ impl Journal {
             name: segment.name,
             bytes,
             counts_from,
-            first,
-            next,
-            next_begins,
+            first: first.map(|first| first.max(counts_from)),
+            later,
+            later_begin,
         }))
     }
 
@@ -74,7 +77,7 @@ impl Journal {
     pub(crate) fn retire(&self, old: OldSegment) -> Result<(), StoreError> {
         {
             let mut writer = self.writer();
-            let next = old.next_begins.unwrap_or(writer.next_sequence);
+            let next = old.later_begin.unwrap_or(writer.next_sequence);
             writer.oldest = writer.oldest.max(next);
         }
         self.append(&[])?;
@@ -87,7 +90,10 @@ impl Journal {
     /// Counts nothing any more that stood in segments that are not there, damaged ones that were lost.
     /// Whatever of it was still to be had was appended again.
     pub(crate) fn forget_what_is_gone(&self) -> Result<(), StoreError> {
-        let first = self.segments().values().find_map(|one| one.first);
+        let first = {
+            let segments = self.segments();
+            segments.values().filter_map(|one| one.whole.first()).min()
+        };
         {
             let mut writer = self.writer();
             writer.oldest = writer.oldest.max(first.unwrap_or_default());
@@ -141,10 +147,10 @@ pub(crate) struct OldSegment {
     counts_from: u64,
     /// The sequence of its first frame that counts, where that could be read.
     first: Option<u64>,
-    /// The first sequence that stands whole in a later segment, as do all behind it.
-    next: Option<u64>,
+    /// What stands whole in later segments.
+    later: Sequences,
     /// The first sequence of which a later segment has anything: of a damaged frame, what is left.
-    next_begins: Option<u64>,
+    later_begin: Option<u64>,
 }
 
 impl OldSegment {
@@ -154,14 +160,13 @@ impl OldSegment {
 
     /// Reads every change that is still to be read, damaged ones apart.
     ///
-    /// From the sequence on with which the next segment begins, everything stands there: what this
-    /// one has of it was torn, or was written again after a failed sync or at an open. What does not
-    /// count any more was carried forward before the power went, and the segment stayed.
+    /// What stands in a later segment, too, was torn here, or was written again after a failed sync or at
+    /// an open. What does not count any more was carried forward before the power went, and the segment
+    /// stayed.
     pub(crate) fn changes(&self, mut visit: impl FnMut(Replayed<'_>)) {
         self.frames(|frame| {
             let sequence = frame.header.sequence;
-            let is_later = self.next.is_some_and(|next| next <= sequence);
-            if sequence >= self.counts_from && !is_later {
+            if sequence >= self.counts_from && !self.later.contains(sequence) {
                 survey::visit_changes(self.name, &frame, &mut visit);
             }
         });
@@ -175,7 +180,8 @@ impl OldSegment {
                 whole.insert(frame.header.sequence);
             }
         });
-        let last = self.next.map_or(whole.last(), |next| next - 1);
+        let next = self.later.first();
+        let last = next.map_or(whole.last(), |next| next.saturating_sub(1));
         let first = self.first.unwrap_or(u64::MAX);
         whole.missing_between(first, last).is_empty()
     }

@@ -105,13 +105,7 @@ impl Segment {
         length: u32,
     ) -> io::Result<Segment> {
         let file = disk.create(&name.in_directory(directory))?;
-        let zeros = vec![0; ZEROS.min(length as usize)];
-        let mut offset = 0;
-        while offset < u64::from(length) {
-            let rest = (u64::from(length) - offset).min(zeros.len() as u64);
-            file.write_at(&zeros[..rest as usize], offset)?;
-            offset += rest;
-        }
+        write_zeros(&*file, length)?;
         file.sync()?;
         Ok(Segment { name, file })
     }
@@ -165,4 +159,16 @@ impl Segment {
         let place = self.name.place(position.frame);
         decode_change(place, bytes, position.change as usize).map(|(found, _)| found)
     }
+}
+
+/// Fills the first `length` bytes of `file`.
+pub(super) fn write_zeros(file: &dyn DiskFile, length: u32) -> io::Result<()> {
+    let zeros = vec![0; ZEROS.min(length as usize)];
+    let mut offset = 0;
+    while offset < u64::from(length) {
+        let rest = (u64::from(length) - offset).min(zeros.len() as u64);
+        file.write_at(&zeros[..rest as usize], offset)?;
+        offset += rest;
+    }
+    Ok(())
 }

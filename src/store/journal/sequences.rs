@@ -10,26 +10,57 @@ pub(crate) struct Sequences {
 }
 
 impl Sequences {
-    pub(crate) fn insert(&mut self, number: u64) {
-        if self.contains(number) {
-            return;
-        }
-        let last = match number.checked_add(1) {
-            Some(next) => self.ranges.remove(&next).unwrap_or(number),
-            None => number,
-        };
-        let before = self.ranges.range_mut(..number).next_back();
-        match before {
-            Some((_, end)) if *end + 1 == number => *end = last,
-            _ => {
-                self.ranges.insert(number, last);
-            }
+    /// `first` and all behind it.
+    pub(crate) fn from_on(first: u64) -> Sequences {
+        Sequences {
+            ranges: BTreeMap::from([(first, u64::MAX)]),
         }
     }
 
-    pub(crate) fn contains(&self, number: u64) -> bool {
+    pub(crate) fn insert(&mut self, number: u64) {
+        self.insert_all(number..=number);
+    }
+
+    pub(crate) fn insert_all(&mut self, numbers: RangeInclusive<u64>) {
+        let (mut first, mut last) = numbers.into_inner();
+        // Those that it overlaps, or touches, become one with it.
+        while let Some((start, end)) = self.last_up_to(last.saturating_add(1))
+            && end.saturating_add(1) >= first
+        {
+            self.ranges.remove(&start);
+            first = first.min(start);
+            last = last.max(end);
+        }
+        self.ranges.insert(first, last);
+    }
+
+    pub(crate) fn unite(&mut self, others: &Sequences) {
+        for range in others.ranges() {
+            self.insert_all(range);
+        }
+    }
+
+    /// The last range that begins at `number`, or before it.
+    fn last_up_to(&self, number: u64) -> Option<(u64, u64)> {
         let range = self.ranges.range(..=number).next_back();
-        range.is_some_and(|(_, last)| *last >= number)
+        range.map(|(start, end)| (*start, *end))
+    }
+
+    pub(crate) fn contains(&self, number: u64) -> bool {
+        let range = self.last_up_to(number);
+        range.is_some_and(|(_, last)| last >= number)
+    }
+
+    pub(crate) fn contains_all(&self, others: &Sequences) -> bool {
+        let mut ranges = others.ranges();
+        ranges.all(|range| {
+            self.missing_between(*range.start(), *range.end())
+                .is_empty()
+        })
+    }
+
+    pub(crate) fn first(&self) -> Option<u64> {
+        self.ranges.first_key_value().map(|(first, _)| *first)
     }
 
     /// The greatest, or 0.
@@ -97,6 +128,30 @@ mod tests {
             let set = set(numbers);
             assert_eq!(Vec::from_iter(set.ranges()), [5..=39]);
         }
+    }
+
+    #[test]
+    fn ranges_that_overlap_or_touch_become_one() {
+        let mut set = set([3, 7, 9]);
+        set.insert_all(4..=5);
+        assert_eq!(Vec::from_iter(set.ranges()), [3..=5, 7..=7, 9..=9]);
+        set.insert_all(1..=8);
+        assert_eq!(Vec::from_iter(set.ranges()), [1..=9]);
+        set.insert_all(8..=u64::MAX);
+        assert_eq!(Vec::from_iter(set.ranges()), [1..=u64::MAX]);
+        let mut other = Sequences::default();
+        other.unite(&set);
+        assert_eq!(other, set);
+    }
+
+    #[test]
+    fn a_set_contains_another_that_has_nothing_else() {
+        let all = set([1, 2, 3, 7, 8]);
+        assert!(all.contains_all(&set([2, 3, 8])));
+        assert!(all.contains_all(&Sequences::default()));
+        assert!(!all.contains_all(&set([3, 4])));
+        assert!(!Sequences::default().contains_all(&all));
+        assert_eq!(all.first(), Some(1));
     }
 
     #[test]

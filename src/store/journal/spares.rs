@@ -5,7 +5,8 @@ use std::collections::VecDeque;
 use std::io;
 
 use super::segment::{Segment, SegmentName};
-use super::{Journal, is_full};
+use super::{Journal, not_extended};
+use crate::store::StoreError;
 
 /// How many segments lie ready.
 pub(super) const SPARES: usize = 2;
@@ -14,8 +15,8 @@ pub(super) const SPARES: usize = 2;
 pub(super) struct Spares {
     pub(super) ready: VecDeque<Segment>,
     pub(super) next_number: u64,
-    /// Whether the last one could not be made for lack of room.
-    pub(super) is_full: bool,
+    /// Why the last one could not be made.
+    pub(super) refusal: Option<StoreError>,
 }
 
 impl Journal {
@@ -34,9 +35,9 @@ impl Journal {
         self.spares().ready.len() < SPARES
     }
 
-    /// Whether the last segment could not be made for lack of room.
-    pub(crate) fn is_full(&self) -> bool {
-        self.spares().is_full
+    /// Refuses where the last segment could not be made: what room is left is for decisions.
+    pub(crate) fn check_room(&self) -> Result<(), StoreError> {
+        self.spares().refusal.clone().map_or(Ok(()), Err)
     }
 
     pub(super) fn make_spare(&self, spares: &mut Spares) -> io::Result<()> {
@@ -53,7 +54,8 @@ impl Journal {
                 // What was begun only takes room; an open would remove it, too.
                 let _ = self.disk.remove(&name.in_directory(&self.directory));
             });
-        spares.is_full = made.as_ref().is_err_and(is_full);
+        let refusal = made.as_ref().err();
+        spares.refusal = refusal.map(|error| not_extended(&self.path(), error));
         // Never again this name: nobody knows what a failed removal left of it.
         spares.next_number += 1;
         spares.ready.push_back(made?);

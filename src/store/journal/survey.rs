@@ -10,16 +10,20 @@
 //!
 //! 1. Everything from `oldest` to `proven` was durable. What of it cannot be read is *damage*.
 //! 2. Bad bytes behind that are a *torn* end: whoever wrote them was never told "durable".
-//! 3. A frame that is found twice was written again after a failed sync, and is the same.
+//! 3. A frame that is found twice was written again, and is the same: after a failed sync, at an open, or
+//!    to join segments. It counts where it stands last, undamaged. A segment of which nothing counts
+//!    any more is `done`: what comes back of it with a power cut decides nothing.
 //! 4. Whatever happens, nothing here changes the disk.
 //! 5. Nothing is read of a segment before it is known to be of this queue (`owner.rs`).
 
 use std::io;
+use std::ops::RangeInclusive;
 use std::path::Path;
 
 use super::super::disk::{Disk, DiskFile};
-use super::super::record;
+use super::super::{Change, record};
 use super::frame::{FORMAT, FoundValue, NoHeader, SECTOR, decode_segment_header, is_blank};
+use super::joining;
 use super::owner::{Owner, Owners};
 use super::scan::{Found, FoundFrame, scan};
 use super::segment::{Position, SEGMENT_BYTES, SegmentName};
@@ -55,10 +59,14 @@ impl From<io::Error> for SurveyError {
 /// What a journal holds.
 #[derive(Debug, Default)]
 pub(crate) struct Survey {
-    /// The segments that hold something, in order.
+    /// The segments that hold something that counts, in order.
     pub(crate) used: Vec<UsedSegment>,
+    /// Those in which nothing counts: retired, or written again elsewhere, and about to be moved away.
+    done: Vec<DoneSegment>,
     /// Made, and never used.
     pub(crate) blank: Vec<SegmentName>,
+    /// Those in which nothing counts, whatever stands there: an open was stopped before they were blank.
+    pub(super) hidden: Vec<SegmentName>,
     /// Those of another queue, of which nothing was read.
     pub(super) foreign: Vec<SegmentName>,
     /// Files that are none of ours, with what is strange about the ones that are.
@@ -80,16 +88,28 @@ pub(crate) struct Survey {
     /// Whether there are bytes behind the last frame that are none.
     pub(crate) is_torn: bool,
     whole: Sequences,
+    /// The first sequence that was written again elsewhere, together with all behind it.
+    moved_from: Option<u64>,
 }
 
 /// A segment that holds something.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct UsedSegment {
     pub(crate) name: SegmentName,
     /// The sequence of the first frame of which anything can be read.
     pub(crate) begins: Option<u64>,
-    /// The sequences of its first and of its last frame that are whole.
-    pub(crate) ends: Option<(u64, u64)>,
+    /// The sequences of its frames that are whole.
+    pub(crate) whole: Sequences,
+    /// Those of the others of which anything can be read.
+    damaged: Sequences,
+}
+
+/// A segment in which nothing counts.
+#[derive(Clone, Copy, Debug)]
+struct DoneSegment {
+    name: SegmentName,
+    /// Whether all of it stands elsewhere, what does not count any more included.
+    is_copied: bool,
 }
 
 /// Something about a file of the journal that should not be so.
@@ -135,11 +155,12 @@ impl Survey {
             queue: uuid::Uuid::new_v4().as_u64_pair().0,
             ..Survey::default()
         };
-        let mut names = Vec::new();
+        let (mut names, mut hidden) = (Vec::new(), Vec::new());
         for name in disk.names(directory)? {
-            match SegmentName::parse(&name) {
-                Some(segment) => names.push(segment),
-                None => survey.oddities.push(Oddity::Stray(name)),
+            match (SegmentName::parse(&name), joining::parse_hidden(&name)) {
+                (Some(segment), _) => names.push(segment),
+                (None, Some(segment)) => hidden.push(segment),
+                (None, None) => survey.oddities.push(Oddity::Stray(name)),
             }
         }
         names.sort();
@@ -152,9 +173,47 @@ impl Survey {
                 owner => survey.add(disk, directory, name, owner)?,
             }
         }
+        for name in hidden {
+            match owners.of(name) {
+                Owner::Ours | Owner::Presumed => survey.hidden.push(name),
+                Owner::Foreign | Owner::Unknown => survey.set_aside(name),
+            }
+        }
         survey.whole.forget_below(survey.oldest);
         survey.proven = survey.proven.max(survey.whole.last());
+        survey.set_done_aside();
         Ok(survey)
+    }
+
+    fn set_done_aside(&mut self) {
+        let mut later = Sequences::default();
+        let (mut done, mut counting) = (Vec::new(), Vec::new());
+        for segment in std::mem::take(&mut self.used).into_iter().rev() {
+            match self.is_done(&segment, &later) {
+                true => done.push(DoneSegment {
+                    name: segment.name,
+                    is_copied: later.contains_all(&segment.whole),
+                }),
+                false => {
+                    later.unite(&segment.whole);
+                    counting.push(segment);
+                }
+            }
+        }
+        counting.reverse();
+        (self.used, self.done) = (counting, done);
+    }
+
+    /// Whether whatever counts in `segment` stands among the `later` ones, and is known to be durable
+    /// there.
+    fn is_done(&self, segment: &UsedSegment, later: &Sequences) -> bool {
+        let (mut whole, mut damaged) = (segment.whole.clone(), segment.damaged.clone());
+        whole.forget_below(self.oldest);
+        damaged.forget_below(self.oldest);
+        !segment.whole.is_empty()
+            && whole.last() <= self.marked
+            && later.contains_all(&whole)
+            && self.whole.contains_all(&damaged)
     }
 
     fn set_aside(&mut self, name: SegmentName) {
@@ -196,8 +255,7 @@ impl Survey {
 
     fn count_frames(&mut self, name: SegmentName, bytes: &[u8]) -> Counted {
         let mut ends_badly = false;
-        let mut begins = None;
-        let mut ends: Option<(u64, u64)> = None;
+        let mut used = UsedSegment::new(name);
         let mut newer_record = None;
         let (mut frames, mut marks) = (0, 0);
         scan(name, bytes, |found| {
@@ -207,12 +265,8 @@ impl Survey {
             ends_badly = match found {
                 Found::Frame(frame) => {
                     frames += 1;
-                    begins = begins.or(Some(frame.header.sequence));
                     let is_whole = self.count_frame(&frame);
-                    if is_whole {
-                        let sequence = frame.header.sequence;
-                        ends = Some((ends.map_or(sequence, |(first, _)| first), sequence));
-                    }
+                    used.add(frame.header.sequence, is_whole);
                     !is_whole
                 }
                 Found::Bad => true,
@@ -224,7 +278,7 @@ impl Survey {
                 }
             };
         });
-        self.used.push(UsedSegment { name, begins, ends });
+        self.used.push(used);
         self.is_torn = ends_badly;
         Counted {
             is_settled: frames > 1 || marks > 0,
@@ -281,8 +335,11 @@ impl Survey {
     /// The greatest number that any segment has, a foreign one included.
     pub(super) fn last_number(&self) -> u64 {
         let used = self.used.iter().map(|used| used.name);
-        let others = self.blank.iter().chain(&self.foreign).copied();
-        used.chain(others)
+        let done = self.done.iter().map(|done| done.name);
+        let others = self.blank.iter().chain(&self.hidden).chain(&self.foreign);
+        let others = others.copied();
+        used.chain(done)
+            .chain(others)
             .map(|name| name.number)
             .max()
             .unwrap_or(0)
@@ -290,17 +347,13 @@ impl Survey {
 
     /// The segments that do not count any more, and were about to be moved away.
     pub(crate) fn retired(&self) -> impl Iterator<Item = SegmentName> {
-        let over = self.used.iter().filter(|segment| self.is_over(segment));
-        over.map(|segment| segment.name)
+        self.done.iter().map(|done| done.name)
     }
 
-    /// The segments that count.
-    pub(crate) fn counting(&self) -> impl Iterator<Item = &UsedSegment> + Clone {
-        self.used.iter().filter(|segment| !self.is_over(segment))
-    }
-
-    fn is_over(&self, segment: &UsedSegment) -> bool {
-        segment.ends.is_some_and(|(_, last)| last < self.oldest)
+    /// Those of them that nobody misses: all that they hold stands elsewhere.
+    pub(super) fn copied(&self) -> Vec<SegmentName> {
+        let copied = self.done.iter().filter(|done| done.is_copied);
+        copied.map(|done| done.name).collect()
     }
 
     /// Somebody else knows that everything up to `sequence` was durable.
@@ -328,16 +381,39 @@ impl Survey {
 
     /// The last sequence whose place is what it was before the open.
     pub(crate) fn settled(&self) -> u64 {
-        self.unproven().map_or(self.proven, |last| last - 1)
+        let unproven = self.unproven().unwrap_or(u64::MAX);
+        let moved = self.moved_from.unwrap_or(u64::MAX).min(unproven);
+        self.proven.min(moved.saturating_sub(1))
     }
 
-    /// The last frame was written again, as the first of the segment `name`.
-    pub(super) fn add_written(&mut self, name: SegmentName, sequence: u64) {
-        self.used.push(UsedSegment {
-            name,
-            begins: Some(sequence),
-            ends: Some((sequence, sequence)),
-        });
+    /// Whether everything that was durable is there, nothing of it is in doubt, and each segment goes on
+    /// where the one before it ends.
+    pub(super) fn is_sound(&self) -> bool {
+        let is_harmless = |oddity: &Oddity| matches!(oddity, Oddity::Stray(_));
+        let is_in_order = |pair: &[UsedSegment]| pair[0].begins <= pair[1].begins;
+        self.missing().is_empty()
+            && self.oddities.iter().all(is_harmless)
+            && self.used.windows(2).all(is_in_order)
+    }
+
+    /// The segment `name` was begun with the frames from `first` to `last`. Some of them may have been
+    /// written again.
+    pub(super) fn add_written(&mut self, name: SegmentName, first: u64, last: u64) {
+        let mut written = UsedSegment::new(name);
+        written.begins = Some(first);
+        written.whole.insert_all(first..=last);
+        self.used.push(written);
+    }
+
+    /// The segment `name`, in which nothing counts, is not there any more.
+    pub(super) fn forget(&mut self, name: SegmentName) {
+        self.done.retain(|done| done.name != name);
+    }
+
+    /// All that stood in the segments `names`, from the sequence `first` on, stands elsewhere.
+    pub(super) fn move_away(&mut self, names: &[SegmentName], first: u64) {
+        self.used.retain(|used| !names.contains(&used.name));
+        self.moved_from = Some(first);
     }
 
     /// Reads every change behind `after` that was durable, in order; of a damaged frame those that
@@ -349,25 +425,84 @@ impl Survey {
         after: u64,
         mut visit: impl FnMut(Replayed<'_>),
     ) -> io::Result<()> {
-        let mut last = after.max(self.oldest.saturating_sub(1));
-        // The others are moved away when the journal is opened.
-        let mut counting = self.counting();
-        while let Some(UsedSegment { name, .. }) = counting.next() {
-            let (bytes, _) = read_segment(disk, directory, *name)?;
-            // What was written again counts where it stands last: there it stays longest.
-            let next = counting.clone().find_map(|later| later.ends);
-            let end = next.map_or(self.proven.saturating_add(1), |(first, _)| first);
-            scan(*name, &bytes, |found| {
+        for (name, sequences) in self.runs(after) {
+            let (bytes, _) = read_segment(disk, directory, name)?;
+            scan(name, &bytes, |found| {
                 let Found::Frame(frame) = found else { return };
                 let sequence = frame.header.sequence;
                 let counts = frame.is_whole() || !self.whole.contains(sequence);
-                if sequence > last && sequence < end && sequence <= self.proven && counts {
-                    last = sequence;
-                    visit_changes(*name, &frame, &mut visit);
+                if sequences.contains(&sequence) && counts {
+                    visit_changes(name, &frame, &mut visit);
                 }
             });
         }
         Ok(())
+    }
+
+    /// What was durable behind `after`, with the segment in which each part of it counts.
+    fn runs(&self, after: u64) -> Vec<(SegmentName, RangeInclusive<u64>)> {
+        let mut known = Sequences::default();
+        for segment in &self.used {
+            known.unite(&segment.whole);
+            known.unite(&segment.damaged);
+        }
+        known.forget_below(self.oldest.max(after.saturating_add(1)));
+        let mut runs: Vec<(SegmentName, RangeInclusive<u64>)> = Vec::new();
+        for sequence in known.ranges().flatten() {
+            let place = self.place_of(sequence).filter(|_| sequence <= self.proven);
+            match (place, runs.last_mut()) {
+                (None, _) => {}
+                (Some(name), Some((last, run))) if name == *last => {
+                    *run = *run.start()..=sequence;
+                }
+                (Some(name), _) => runs.push((name, sequence..=sequence)),
+            }
+        }
+        runs
+    }
+
+    /// Where the frame of `sequence` counts: where it stands last. There it stays longest.
+    fn place_of(&self, sequence: u64) -> Option<SegmentName> {
+        let mut backwards = self.used.iter().rev();
+        let whole = backwards.find(|used| used.whole.contains(sequence));
+        // What was torn before was never acknowledged, or was written again.
+        let mut damaged = self.used.iter().rev();
+        let found = whole.or_else(|| damaged.find(|used| used.damaged.contains(sequence)));
+        found.map(|used| used.name)
+    }
+}
+
+impl UsedSegment {
+    fn new(name: SegmentName) -> UsedSegment {
+        UsedSegment {
+            name,
+            begins: None,
+            whole: Sequences::default(),
+            damaged: Sequences::default(),
+        }
+    }
+
+    fn add(&mut self, sequence: u64, is_whole: bool) {
+        self.begins = self.begins.or(Some(sequence));
+        match is_whole {
+            true => self.whole.insert(sequence),
+            false => self.damaged.insert(sequence),
+        }
+    }
+}
+
+impl Replayed<'_> {
+    /// The change itself, unless it is damaged.
+    pub(super) fn change(&self) -> Option<Change> {
+        let key = self.key.to_vec();
+        match self.value {
+            FoundValue::Put(value) => Some(Change::Put {
+                key,
+                value: value.to_vec(),
+            }),
+            FoundValue::Deleted => Some(Change::Delete { key }),
+            FoundValue::Damaged => None,
+        }
     }
 }
 

@@ -3,10 +3,12 @@
 use std::path::Path;
 use std::time::Duration;
 
+use super::spares::SPARES;
 use super::*;
 use crate::store::simulated_disk::{Fault, SimulatedDisk};
 
 mod foreign;
+mod joining;
 mod parts;
 
 const QUEUE: &str = "/queue";
@@ -14,15 +16,18 @@ const QUEUE: &str = "/queue";
 /// Small enough to be filled by a few frames.
 const SEGMENT: u32 = 8 * SECTOR as u32;
 
-fn journal(disk: &SimulatedDisk) -> Journal {
-    let settings = JournalSettings {
+fn settings(disk: &SimulatedDisk) -> JournalSettings {
+    JournalSettings {
         disk: Arc::new(disk.clone()),
         directory: QUEUE.into(),
         segment_bytes: SEGMENT,
         uptime: Arc::new(|| Duration::ZERO),
-    };
-    let mut survey = settings.survey(|| None).unwrap();
-    Journal::open(settings, &mut survey).unwrap()
+    }
+}
+
+fn journal(disk: &SimulatedDisk) -> Journal {
+    let mut survey = settings(disk).survey(|| None).unwrap();
+    Journal::open(settings(disk), &mut survey, &[]).unwrap()
 }
 
 fn put(value: &[u8]) -> [Change; 1] {
@@ -76,7 +81,7 @@ fn put_of(change: &Replayed<'_>) -> Option<Vec<u8>> {
 }
 
 #[test]
-fn a_journal_that_cannot_be_extended_takes_nothing_more() {
+fn a_journal_that_cannot_be_extended_refuses_one_frame_and_takes_the_next() {
     let fits = fill(&journal(&SimulatedDisk::new(Path::new(QUEUE), 1))) - 1;
     let disk = SimulatedDisk::new(Path::new(QUEUE), 1);
     let journal = journal(&disk);
@@ -84,9 +89,30 @@ fn a_journal_that_cannot_be_extended_takes_nothing_more() {
         journal.append(&put(b"filled")).unwrap();
     }
     disk.plan(1, Fault::Fails(io::ErrorKind::Other));
+    let before = journal.durable();
     let refused = journal.append(&put(b"filled")).unwrap_err();
-    assert!(!refused.nothing_was_written(), "{refused}");
-    let later = journal.append(&put(b"filled"));
+    assert!(
+        matches!(refused, StoreError::NotExtended { .. }),
+        "{refused}"
+    );
+    assert!(refused.nothing_was_written(), "{refused}");
+    let told = journal.check_room().unwrap_err();
+    assert!(matches!(told, StoreError::NotExtended { .. }), "{told}");
+    journal.append(&put(b"filled")).unwrap();
+    assert_eq!(journal.durable(), before + 1);
+    journal.check_room().unwrap();
+}
+
+#[test]
+fn a_frame_whose_sync_failed_is_not_followed_by_another_where_there_is_no_other_segment() {
+    let disk = SimulatedDisk::new(Path::new(QUEUE), 1);
+    let journal = journal(&disk);
+    // Its sync, and then every attempt to make another segment.
+    disk.plan(2, Fault::Breaks(io::ErrorKind::Other));
+    let unknown = journal.append(&put(b"unknown")).unwrap_err();
+    assert!(!unknown.nothing_was_written(), "{unknown}");
+    disk.plan(1_000, Fault::Stops);
+    let later = journal.append(&put(b"later"));
     assert!(matches!(later, Err(StoreError::Failed { .. })), "{later:?}");
 }
 

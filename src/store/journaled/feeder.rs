@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use super::super::index::{Index, IndexChange, Indexed, KeyState, MemoryIndex};
 use super::super::journal::{FoundValue, OldSegment, Position, SEGMENT_BYTES};
+use super::super::record::LOST;
 use super::super::{Change, StoreError};
 use super::overlay::Waiting;
 use super::{Shared, Signals, lock};
@@ -83,11 +84,12 @@ impl Feeder {
     /// Waits for changes and gathers some. Says whether the store is being closed.
     fn wait_for_work(&self) -> bool {
         let shared = &self.shared;
-        let is_idle =
-            |signals: &mut Signals| !signals.is_fed && !signals.is_closing && !signals.has_failed;
+        let is_idle = |signals: &mut Signals| {
+            !signals.is_fed && !signals.is_closing && !signals.wants_index()
+        };
         let signals = shared.changed.wait_while(lock(&shared.signals), is_idle);
         let signals = signals.unwrap_or_else(PoisonError::into_inner);
-        let is_open = |signals: &mut Signals| !signals.is_closing && !signals.has_failed;
+        let is_open = |signals: &mut Signals| !signals.is_closing && !signals.wants_index();
         let gathered = shared
             .changed
             .wait_timeout_while(signals, GATHERING, is_open);
@@ -128,50 +130,53 @@ impl Feeder {
             true => KeyState::Gone,
             false => match self.shared.journal.read(newest.position, &key)? {
                 Some(value) => KeyState::Value(value),
-                None => KeyState::InJournal,
+                None => KeyState::Value(LOST.to_vec()),
             },
         };
         let position = newest.position;
         Ok(IndexChange::Set(key, Indexed { position, state }))
     }
 
-    /// Puts an index in memory in the place of one that failed.
-    fn replace_index(&mut self, error: &StoreError) {
+    /// Puts an index in memory in the place of one that failed. Where the journal does not give back what
+    /// it has to be made of, an older state could pass for the newest: whoever asks is refused until that
+    /// can be done, at the latest when the queue is opened again.
+    pub(super) fn replace_index(&mut self, error: &StoreError) {
         tracing::error!(%error, "the index of the queue is replaced by one in memory");
+        let made = self.index_of_journal();
+        if let Err(error) = &made {
+            tracing::error!(%error, "no index can be made of the journal");
+        }
+        let refusal = made
+            .map(|index| self.shared.use_index(Arc::new(index)))
+            .err();
+        self.shared.signal(|signals| {
+            signals.has_failed = refusal.is_some();
+            // The next change tries again.
+            signals.is_fed |= refusal.is_none();
+            signals.refusal = refusal;
+        });
+    }
+
+    fn index_of_journal(&self) -> Result<MemoryIndex, StoreError> {
         let index = MemoryIndex::default();
-        let replayed = self.shared.journal.replay(|replayed| {
+        self.shared.journal.replay(|replayed| {
             let state = match replayed.value {
-                FoundValue::Put(_) => KeyState::InJournal,
+                // Who reads a damaged one learns that it is lost.
+                FoundValue::Put(_) | FoundValue::Damaged => KeyState::InJournal,
                 FoundValue::Deleted => KeyState::Gone,
-                FoundValue::Damaged => return,
             };
             let position = replayed.position;
             let set = IndexChange::Set(replayed.key.to_vec(), Indexed { position, state });
             // It takes everything.
             let _ = index.apply(vec![set], position.sequence);
-        });
-        if let Err(error) = replayed {
-            // Readers learn that the index failed, and the next change tries again.
-            tracing::error!(%error, "the journal cannot be read");
-            return;
-        }
-        let mut current = self
-            .shared
-            .index
-            .write()
-            .unwrap_or_else(PoisonError::into_inner);
-        *current = Arc::new(index);
-        drop(current);
-        self.shared.signal(|signals| {
-            signals.has_failed = false;
-            signals.is_fed = true;
-        });
+        })?;
+        Ok(index)
     }
 
     /// Retires the oldest segment, if there are too many.
     pub(super) fn retire_if_due(&mut self) -> Result<(), StoreError> {
         let shared = Arc::clone(&self.shared);
-        if shared.journal.is_full() {
+        if shared.journal.check_room().is_err() {
             // What is copied forward would take the room that is kept for decisions, and give none back.
             return Ok(());
         }
@@ -282,9 +287,8 @@ enum Fate {
 }
 
 fn fate(shared: &Shared, change: &OldChange) -> Result<Fate, StoreError> {
-    let newest = shared
-        .newest(&change.key)?
-        .ok_or_else(|| unvouched("has no entry"))?;
+    let newest = newest(shared, &change.key)?;
+    let newest = newest.ok_or_else(|| unvouched("has no entry"))?;
     let order = |position: &Position| (position.sequence, position.change);
     match order(&newest.position).cmp(&order(&change.position)) {
         std::cmp::Ordering::Less => Err(unvouched("has an entry that is too old")),
@@ -298,6 +302,19 @@ fn fate(shared: &Shared, change: &OldChange) -> Result<Fate, StoreError> {
                 )),
             }
         }
+    }
+}
+
+/// The newest change of `key`. An index that fails is not waited for: its successor is made by whoever
+/// asks here.
+fn newest(shared: &Shared, key: &[u8]) -> Result<Option<Indexed>, StoreError> {
+    let overlaid = lock(&shared.overlay).newest(key);
+    match overlaid {
+        Some(newest) => Ok(Some(Indexed::from(newest))),
+        None => shared
+            .index()
+            .get(key)
+            .inspect_err(|_| shared.signal(|signals| signals.has_failed = true)),
     }
 }
 

@@ -11,7 +11,8 @@
 //! 2. A read sees everything acknowledged: the overlay is asked first, and an entry leaves it only
 //!    when the index has taken it over.
 //! 3. An index that fails is replaced by one in memory, made from the journal; the next open makes
-//!    a new one on the disk.
+//!    a new one on the disk. Where the journal rotted meanwhile, a value is lost or reads are refused:
+//!    nothing older takes the place of what was acknowledged.
 //! 4. What goes wrong at an open is told in a [`Recovery`].
 
 mod feeder;
@@ -28,6 +29,7 @@ use std::time::Duration;
 
 use super::index::{Index, Indexed, KeyState};
 use super::journal::{Journal, JournalSettings, Position, SEGMENT_BYTES};
+use super::record::LOST;
 use super::vault::FileVault;
 use super::{Batch, DirectoryLock, Entry, ReceiptKey, Store, StoreError, Uptime, Vault};
 use feeder::Feeder;
@@ -76,7 +78,16 @@ struct Signals {
     wants_spare: bool,
     /// The index failed, and waits to be replaced.
     has_failed: bool,
+    /// Why it cannot be, as far as it was tried.
+    refusal: Option<StoreError>,
     is_closing: bool,
+}
+
+impl Signals {
+    /// Whether an index is to be made now, and not only when something changes.
+    fn wants_index(&self) -> bool {
+        self.has_failed && self.refusal.is_none()
+    }
 }
 
 impl JournaledStore {
@@ -218,12 +229,9 @@ impl Store for JournaledStore {
     }
 
     fn check_room(&self) -> Result<(), StoreError> {
-        match self.shared.journal.is_full() {
-            true => Err(StoreError::Full {
-                path: self.shared.journal.path(),
-            }),
-            false => Ok(()),
-        }
+        // What cannot be read for good is as much in the way of a new request as a full disk.
+        let refusal = lock(&self.shared.signals).refusal.clone();
+        refusal.map_or_else(|| self.shared.journal.check_room(), Err)
     }
 }
 
@@ -288,9 +296,8 @@ impl Shared {
         // The segment may have been retired since the position was looked up.
         match self.newest(key)? {
             Some(newer) if newer.position != position => self.value(key, newer),
-            Some(_) => Err(StoreError::Damaged {
-                reason: "the journal does not give a value back".to_owned(),
-            }),
+            // It stood there, and was acknowledged. Nothing older takes its place.
+            Some(_) => Ok(Some(LOST.to_vec())),
             None => Ok(None),
         }
     }
@@ -339,16 +346,21 @@ impl Shared {
         error: StoreError,
     ) -> Result<(), StoreError> {
         self.signal(|signals| signals.has_failed |= Arc::ptr_eq(failed, &self.index()));
-        let is_waiting = |signals: &mut Signals| signals.has_failed && !signals.is_closing;
+        let is_waiting = |signals: &mut Signals| signals.wants_index() && !signals.is_closing;
         let signals = lock(&self.signals);
         let waited = self
             .changed
             .wait_timeout_while(signals, REPLACEMENT, is_waiting);
         let (signals, _) = waited.unwrap_or_else(PoisonError::into_inner);
-        match signals.has_failed {
-            true => Err(error),
-            false => Ok(()),
+        match (signals.has_failed, &signals.refusal) {
+            (true, Some(refusal)) => Err(refusal.clone()),
+            (true, None) => Err(error),
+            (false, _) => Ok(()),
         }
+    }
+
+    fn use_index(&self, index: Arc<dyn Index>) {
+        *self.index.write().unwrap_or_else(PoisonError::into_inner) = index;
     }
 
     fn index(&self) -> Arc<dyn Index> {

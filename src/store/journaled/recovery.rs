@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::super::index::{Index, IndexChange, Indexed, KeyState, MemoryIndex};
+use super::super::index::{Index, IndexChange, IndexEntry, Indexed, KeyState, MemoryIndex};
 use super::super::journal::{
     FoundValue, Journal, JournalSettings, Oddity, Position, Replayed, Sequences, Survey,
     SurveyError,
@@ -57,6 +57,12 @@ pub(crate) enum IndexFate {
     InMemory(String),
 }
 
+/// An index of this size is left as it is, whatever it holds.
+const BULKY_BYTES: u64 = 64 * 1024 * 1024;
+
+/// How many times the room of what it holds an index may take.
+const BULK: u64 = 8;
+
 /// What a store is made of.
 pub(super) struct Recovered {
     pub(super) journal: Journal,
@@ -73,6 +79,13 @@ pub(super) struct Mending {
     is_needed: bool,
 }
 
+impl Mending {
+    fn puts(&self, wanted: &[u8]) -> bool {
+        let is_put = |change: &Change| matches!(change, Change::Put { key, .. } if key == wanted);
+        self.changes.iter().any(is_put)
+    }
+}
+
 pub(super) fn recover(settings: JournalSettings) -> Result<(Recovered, Recovery), StoreError> {
     check_formats(&settings)?;
     let mut survey = settings
@@ -86,7 +99,14 @@ pub(super) fn recover(settings: JournalSettings) -> Result<(Recovered, Recovery)
     let found = Witness::ask(find_index(&settings.directory, survey.queue), &mut survey)
         .map_err(|error| survey_error(&settings, error))?;
     report.missing = survey.missing();
-    let journal = Journal::open(settings.clone(), &mut survey)?;
+    let known = found.testimony(&report.missing);
+    let is_damaged = !report.missing.is_empty();
+    report.has_unknown_losses = is_damaged && (known.is_none() || survey.has_lost_its_end());
+    // That the end is lost is a thing of the past once there is a frame behind it.
+    let beginning = report.has_unknown_losses.then(note_of_losses);
+    found.is_at_rest();
+    let journal = Journal::open(settings.clone(), &mut survey, beginning.as_slice())?;
+    found.is_asked_again();
     let mut recovered = match (found, report.missing.is_empty()) {
         (Witness::Usable(index), true) => match prove(&settings, &survey, &index)? {
             Ok(live_bytes) => {
@@ -103,12 +123,11 @@ pub(super) fn recover(settings: JournalSettings) -> Result<(Recovered, Recovery)
             Err(doubt) => {
                 report.index = IndexFate::Rebuilt(doubt);
                 report.unvouched = count_unvouched(&survey, &index);
+                drop(index);
                 rebuild(&settings, &survey, journal, Vec::new(), &mut report)?
             }
         },
         (Witness::Usable(index), false) => {
-            let known = testimony(&index, &report.missing);
-            report.has_unknown_losses = known.is_none() || survey.has_lost_its_end();
             report.index = IndexFate::Rebuilt("the journal is damaged".to_owned());
             drop(index);
             rebuild(
@@ -119,15 +138,28 @@ pub(super) fn recover(settings: JournalSettings) -> Result<(Recovered, Recovery)
                 &mut report,
             )?
         }
-        (Witness::None(fate), is_whole) => {
-            report.has_unknown_losses = !is_whole;
+        (Witness::None(fate), _) => {
             report.index = fate;
             rebuild(&settings, &survey, journal, Vec::new(), &mut report)?
         }
     };
-    recovered.mending.is_needed = !report.missing.is_empty();
+    recovered.mending.is_needed = is_damaged;
     keep_losses_known(&mut recovered, &mut report)?;
     Ok((recovered, report))
+}
+
+/// That `index` takes no more room than is sensible: its files never shrink, and a backlog that was
+/// delivered long ago stays in them.
+fn check_bulk(index: &SledIndex, live_bytes: u64) -> Result<u64, String> {
+    let size_bytes = index.size_bytes().map_err(|error| error.to_string())?;
+    match is_bulky(size_bytes, live_bytes) {
+        true => Err("it takes far more room than what it holds".to_owned()),
+        false => Ok(live_bytes),
+    }
+}
+
+fn is_bulky(size_bytes: u64, live_bytes: u64) -> bool {
+    size_bytes > BULKY_BYTES && size_bytes > BULK * live_bytes
 }
 
 /// What is mended looks whole at the next open: that something is lost of which nobody knows whose it
@@ -136,15 +168,20 @@ pub(super) fn recover(settings: JournalSettings) -> Result<(Recovered, Recovery)
 fn keep_losses_known(recovered: &mut Recovered, report: &mut Recovery) -> Result<(), StoreError> {
     let noted = recovered.index.get(UNKNOWN_LOSSES)?;
     let is_noted = noted.is_some_and(|noted| noted.state != KeyState::Gone);
+    // Damage may have come to the note, too.
+    let is_mended = recovered.mending.puts(UNKNOWN_LOSSES);
+    report.has_unknown_losses |= is_noted || is_mended;
     if report.has_unknown_losses && !is_noted {
-        let note = Change::Put {
-            key: UNKNOWN_LOSSES.to_vec(),
-            value: seal_record(UNKNOWN_LOSSES, b""),
-        };
-        recovered.mending.changes.insert(0, note);
+        recovered.mending.changes.insert(0, note_of_losses());
     }
-    report.has_unknown_losses |= is_noted;
     Ok(())
+}
+
+fn note_of_losses() -> Change {
+    Change::Put {
+        key: UNKNOWN_LOSSES.to_vec(),
+        value: seal_record(UNKNOWN_LOSSES, b""),
+    }
 }
 
 /// Refuses what a later version wrote, before anything is touched.
@@ -216,6 +253,26 @@ impl Witness {
         };
         Ok(Witness::None(IndexFate::Rebuilt(doubt)))
     }
+
+    fn is_at_rest(&self) {
+        if let Witness::Usable(index) = self {
+            index.is_at_rest();
+        }
+    }
+
+    fn is_asked_again(&self) {
+        if let Witness::Usable(index) = self {
+            index.is_asked_again();
+        }
+    }
+
+    /// What it knows of the `missing` sequences; `None` where it does not know all of it.
+    fn testimony(&self, missing: &Sequences) -> Option<Vec<IndexEntry>> {
+        match self {
+            Witness::Usable(index) if !missing.is_empty() => testimony(index, missing),
+            _ => None,
+        }
+    }
 }
 
 /// Feeds `index` what it has not got, and compares it with every record of the journal. The inner
@@ -246,7 +303,8 @@ fn prove(
     })?;
     Ok(match doubt {
         Some(doubt) => Err(doubt),
-        None => no_more_than(index, agreeing, survey.oldest),
+        None => no_more_than(index, agreeing, survey.oldest)
+            .and_then(|live_bytes| check_bulk(index, live_bytes)),
     })
 }
 
@@ -302,8 +360,7 @@ fn count_unvouched(survey: &Survey, index: &SledIndex) -> u64 {
     unvouched
 }
 
-/// What `index` knows of the `missing` sequences; `None` where it does not know all of it.
-fn testimony(index: &SledIndex, missing: &Sequences) -> Option<Vec<(Vec<u8>, Indexed)>> {
+fn testimony(index: &SledIndex, missing: &Sequences) -> Option<Vec<IndexEntry>> {
     let applied = index.applied().ok()??;
     if applied.sequence < missing.last() {
         return None;
@@ -322,7 +379,7 @@ fn rebuild(
     settings: &JournalSettings,
     survey: &Survey,
     journal: Journal,
-    known: Vec<(Vec<u8>, Indexed)>,
+    known: Vec<IndexEntry>,
     report: &mut Recovery,
 ) -> Result<Recovered, StoreError> {
     // Until what was lost is mended, the new index must not say that it knows all there was.
@@ -362,7 +419,7 @@ fn mending(
     settings: &JournalSettings,
     survey: &Survey,
     index: &dyn Index,
-    known: Vec<(Vec<u8>, Indexed)>,
+    known: Vec<IndexEntry>,
     report: &mut Recovery,
 ) -> Result<Vec<Change>, StoreError> {
     let mut changes = BTreeMap::new();
@@ -461,5 +518,23 @@ impl Shared {
             self.journal.forget_what_is_gone()?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_index_is_bulky_that_is_large_for_what_it_holds() {
+        for (size_bytes, live_bytes, expected) in [
+            (BULKY_BYTES, 0, false),
+            (BULKY_BYTES + 1, 0, true),
+            (10 * BULKY_BYTES, 10 * BULKY_BYTES / BULK, false),
+            (10 * BULKY_BYTES, BULKY_BYTES, true),
+        ] {
+            let found = is_bulky(size_bytes, live_bytes);
+            assert_eq!(found, expected, "{size_bytes} for {live_bytes}");
+        }
     }
 }

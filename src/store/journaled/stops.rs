@@ -17,7 +17,9 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod damage;
 mod decay;
+mod full;
 mod indexes;
 mod till;
 
@@ -56,6 +58,7 @@ fn lives() -> Vec<Vec<Step>> {
         Step::Feed,
         Step::Put(vec![("a", 900), ("b", 30), ("c", 400)]),
         Step::KeepAhead,
+        Step::Reserve(1),
         Step::Put(vec![("a", 40)]),
         Step::Refer("ahead"),
         Step::Settle("paper"),

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 use super::super::disk::FileSystem;
+use super::super::simulated_disk::{Fault, Left, SimulatedDisk};
 use super::*;
 
 const OWNER: Owner = [7; 16];
@@ -199,4 +200,122 @@ fn a_sector_that_cannot_be_read_takes_its_receipt_along_and_no_other() {
         "nothing is put where it cannot be read"
     );
     opened.sync().unwrap();
+}
+
+/// A vault on a disk that counts its operations, and fails where it is told to.
+fn on_simulated_disk() -> (SimulatedDisk, FileVault) {
+    let root = Path::new("/queue");
+    let disk = SimulatedDisk::new(root, 1);
+    let vault = FileVault::open(&disk, root, None).unwrap();
+    (disk, vault)
+}
+
+#[test]
+fn an_erasure_costs_no_commit_a_flush_of_its_own() {
+    let (disk, vault) = on_simulated_disk();
+    let kept = vault.keep(OWNER, SECRET).unwrap();
+    vault.sync().unwrap();
+    vault.erase(OWNER, kept);
+    let before = disk.operations();
+    vault.sync().unwrap();
+    assert_eq!(disk.operations(), before);
+    // It is made durable with the next entry.
+    vault.keep([8; 16], SECRET).unwrap();
+    vault.sync().unwrap();
+    let cut = disk.after_power_cut(Left::Nothing);
+    let found = FileVault::open(&cut, Path::new("/queue"), None).unwrap();
+    assert_eq!(found.all(), [([8; 16], kept)]);
+}
+
+#[test]
+fn an_erasure_is_durable_once_the_queue_is_closed() {
+    let (disk, vault) = on_simulated_disk();
+    let kept = vault.keep(OWNER, SECRET).unwrap();
+    vault.sync().unwrap();
+    vault.erase(OWNER, kept);
+    drop(vault);
+    let cut = disk.after_power_cut(Left::Nothing);
+    let found = FileVault::open(&cut, Path::new("/queue"), None).unwrap();
+    assert!(found.all().is_empty());
+}
+
+#[test]
+fn a_flush_that_fails_under_an_erasure_alone_stops_nobody() {
+    let (disk, vault) = on_simulated_disk();
+    let kept = vault.keep(OWNER, SECRET).unwrap();
+    vault.sync().unwrap();
+    vault.erase(OWNER, kept);
+    disk.plan(1, Fault::Fails(io::ErrorKind::Other));
+    vault.sync().unwrap();
+    assert!(!disk.has_failed(), "nothing was asked of the disk");
+}
+
+#[test]
+fn a_flush_that_fails_under_an_entry_is_never_tried_again() {
+    let (disk, vault) = on_simulated_disk();
+    vault.keep(OWNER, SECRET).unwrap();
+    disk.plan(1, Fault::Fails(io::ErrorKind::Other));
+    assert!(matches!(vault.sync(), Err(StoreError::Io { .. })));
+    assert!(matches!(vault.sync(), Err(StoreError::Failed { .. })));
+    let refused = vault.keep([8; 16], SECRET);
+    assert!(matches!(refused, Err(StoreError::Failed { .. })));
+}
+
+#[test]
+fn a_full_disk_has_room_for_the_receipts_that_were_reserved() {
+    let (disk, vault) = on_simulated_disk();
+    vault.reserve(20).unwrap();
+    for owner in 0..3 {
+        vault.keep([owner; 16], SECRET).unwrap();
+    }
+    vault.reserve(20).unwrap();
+    let reserved = vault.file.length().unwrap();
+    for owner in 3..23 {
+        vault.keep([owner; 16], &[1; ENTRY_LIMIT_BYTES]).unwrap();
+    }
+    assert_eq!(
+        vault.file.length().unwrap(),
+        reserved,
+        "the vault has grown"
+    );
+    vault.sync().unwrap();
+    assert!(!disk.has_failed());
+}
+
+#[test]
+fn room_that_cannot_be_had_is_refused_and_what_is_certain_stays_certain() {
+    let (disk, vault) = on_simulated_disk();
+    vault.reserve(1).unwrap();
+    let has = vault.room().space.fits();
+    let kept = vault.keep(OWNER, SECRET).unwrap();
+    // The flush of the entry, the zeros, and their flush.
+    for (operation, kind) in [(2, io::ErrorKind::StorageFull), (2, io::ErrorKind::Other)] {
+        vault.keep([9; 16], SECRET).unwrap();
+        disk.plan(operation, Fault::Fails(kind));
+        let refused = vault.reserve(1_000).unwrap_err();
+        let is_full = matches!(refused, StoreError::Full { .. });
+        assert_eq!(is_full, kind == io::ErrorKind::StorageFull, "{refused}");
+    }
+    disk.plan(2, Fault::Fails(io::ErrorKind::StorageFull));
+    vault.reserve(1_000).unwrap_err();
+    assert_eq!(vault.room().space.fits(), has - 1);
+    vault.reserve((has - 1) as usize).unwrap();
+    vault.keep([8; 16], SECRET).unwrap();
+    vault.sync().unwrap();
+    let cut = disk.after_power_cut(Left::Nothing);
+    let found = FileVault::open(&cut, Path::new("/queue"), None).unwrap();
+    assert!(found.all().contains(&(OWNER, kept)));
+    assert_eq!(found.all().len(), 4);
+}
+
+#[test]
+fn what_was_reserved_once_needs_no_room_after_a_restart() {
+    let (disk, vault) = on_simulated_disk();
+    vault.reserve(1).unwrap();
+    drop(vault);
+    let disk = disk.after_power_cut(Left::Nothing);
+    let vault = FileVault::open(&disk, Path::new("/queue"), None).unwrap();
+    let length = vault.file.length().unwrap();
+    vault.reserve(STEP as usize).unwrap();
+    assert_eq!(vault.file.length().unwrap(), length);
 }

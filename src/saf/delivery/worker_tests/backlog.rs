@@ -42,9 +42,14 @@ async fn opening_pauses_differ_from_till_to_till() {
     assert!(pauses.iter().all(|pause| *pause <= policy.initial));
     let early = pauses.iter().filter(|pause| **pause < policy.initial / 2);
     assert!((20..80).contains(&early.count()));
-    // As random as it gets is random enough.
-    let wild = policy.jitter(1.0);
-    assert!((0..100).all(|_| wild.opening_pause() <= wild.initial));
+    // As random as it gets is random enough, and no pause at all is no pause.
+    for jitter in [0.5, 0.75, 1.0] {
+        let wild = policy.jitter(jitter);
+        let pauses: Vec<_> = (0..1_000).map(|_| wild.opening_pause()).collect();
+        assert!(pauses.iter().all(|pause| *pause <= wild.initial));
+        let shortest = pauses.iter().filter(|pause| **pause < wild.initial / 20);
+        assert!(shortest.count() < 100, "of jitter {jitter}");
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -121,4 +126,13 @@ async fn a_damaged_record_is_counted_out_once_however_often_it_is_met() {
     }
     settle_down().await;
     assert_eq!(shop.schedule.len(), 3_000);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_page_that_comes_back_short_is_not_the_last_one() {
+    let shop = Shop::with_store(left(1_500).await, |_, _| accept());
+    shop.store.has_short_pages.store(true, Ordering::SeqCst);
+    let (_orders, _worker) = shop.open();
+    shop.schedule.emptied().await;
+    assert_eq!(shop.calls(), 1_500);
 }

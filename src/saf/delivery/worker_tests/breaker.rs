@@ -176,15 +176,19 @@ async fn one_that_nobody_ever_answers_does_not_close_the_way_for_the_others() {
 
 #[tokio::test(start_paused = true)]
 async fn refused_credentials_reject_nothing_and_are_tried_as_one_probe_until_they_are_replaced() {
-    for word in [
-        r#"{"errorType":"AUTHENTICATION_ERROR","errorMessage":"no","id":"x"}"#,
-        "<html>who are you?</html>",
+    for (status, word) in [
+        (
+            401,
+            r#"{"errorType":"AUTHENTICATION_ERROR","errorMessage":"no","id":"x"}"#,
+        ),
+        (400, r#"{"errorType":"AUTHENTICATION_ERROR"}"#),
+        (401, "<html>who are you?</html>"),
     ] {
         let are_good = Arc::new(AtomicBool::new(false));
         let good = Arc::clone(&are_good);
         let mut shop = Shop::new(move |_, _| match good.load(Ordering::SeqCst) {
             true => accept(),
-            false => Reply::Answer(answer(401, word)),
+            false => Reply::Answer(answer(status, word)),
         });
         shop.confirm_many(100).await;
         let (_orders, _worker) = shop.open();

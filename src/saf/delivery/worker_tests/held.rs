@@ -7,9 +7,7 @@ use crate::saf::ledger::Note;
 
 /// Resumes as [`Client::resume`](crate::Client::resume) does.
 async fn resume(shop: &Shop) {
-    let forgotten = shop.ledger.keep_note(Note::Suspension, None).await;
-    forgotten.unwrap();
-    shop.control.resume();
+    shop.control.resume(&shop.ledger).await.unwrap();
     shop.schedule.nudge();
 }
 

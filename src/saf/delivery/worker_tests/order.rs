@@ -1,6 +1,7 @@
 //! Who may overtake whom.
 
 use super::*;
+use crate::api::Trouble;
 
 /// The calls that reached the upstream, by the place of their advice among `ids`.
 fn places(shop: &mut Shop, ids: &[RequestId]) -> Vec<usize> {
@@ -111,4 +112,50 @@ async fn an_order_keeps_its_order_over_a_restart() {
     let places = places(&mut shop, &ids);
     assert!(places.is_sorted(), "{places:?}");
     assert_eq!(shop.upstream.most_in_flight.load(Ordering::SeqCst), 1);
+}
+
+/// Nobody can tell which order it is, and the end of its reference has to do.
+#[tokio::test(start_paused = true)]
+async fn an_order_keeps_its_order_where_the_receipts_are_lost() {
+    let earlier = Shop::new(|_, _| accept());
+    let mut ids = Vec::new();
+    for _ in 0..10 {
+        ids.push(confirm(&earlier.ledger, approved()).await);
+    }
+    let mut shop = Shop::with_store(Arc::clone(&earlier.store), |_, _| Reply::AfterSecond);
+    shop.store.receipts_are_lost.store(true, Ordering::SeqCst);
+    let (_orders, _worker) = shop.open();
+    shop.schedule.emptied().await;
+    let places = places(&mut shop, &ids);
+    assert!(places.is_sorted(), "{places:?}");
+    assert_eq!(shop.upstream.most_in_flight.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_disk_that_hesitates_changes_no_order() {
+    for hesitant in 0..4 {
+        for is_down in [false, true] {
+            let earlier = Shop::new(|_, _| accept());
+            let mut ids = Vec::new();
+            for _ in 0..4 {
+                ids.push(confirm(&earlier.ledger, approved()).await);
+            }
+            let mut shop = Shop::with_store(Arc::clone(&earlier.store), |_, _| accept());
+            shop.store.unreadable.lock().unwrap().push(ids[hesitant]);
+            for _ in 0..if is_down { 16 } else { 0 } {
+                let trouble = Word::Trouble(Trouble::Unreachable, None);
+                shop.link
+                    .hear(trouble, Ear::Worker, Timestamp::unix_epoch());
+            }
+            assert_eq!(shop.link.is_down(), is_down);
+            let (_orders, _worker) = shop.open();
+            shop.until_later(|shop| shop.store.failed_reads.load(Ordering::SeqCst) > 0)
+                .await;
+            tokio::time::sleep(SECOND / 10).await;
+            shop.store.unreadable.lock().unwrap().clear();
+            shop.schedule.emptied().await;
+            let places = places(&mut shop, &ids);
+            assert!(places.is_sorted(), "{hesitant} {is_down}: {places:?}");
+        }
+    }
 }

@@ -172,3 +172,44 @@ async fn the_names_that_format_1_stores_do_not_change_by_accident() {
         ]
     );
 }
+
+#[tokio::test]
+async fn the_oldest_advice_that_can_be_read_is_found_behind_damaged_ones() {
+    let books = Books::new();
+    let damaged = [books.confirmed().await, books.confirmed().await];
+    let readable = books.confirmed().await;
+    let books = books.reopened();
+    for id in damaged {
+        overwrite(&books.store, &transaction_key(id), b"rotten".to_vec());
+    }
+    let oldest = books.ledger.oldest_pending().await.unwrap();
+    assert_eq!(oldest.unwrap().request_id, readable);
+    overwrite(&books.store, &transaction_key(readable), Vec::new());
+    assert!(books.ledger.oldest_pending().await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn an_entry_of_a_list_that_is_lost_keeps_later_requests_for_its_order_waiting() {
+    let books = Books::new();
+    let transaction = sent(Operation::RedeemOrder);
+    let id = transaction.request_id;
+    let begun = books.ledger.begin(transaction, Insistence::Wait).await;
+    begun.unwrap();
+    books.ledger.apply(id, approved()).await.unwrap();
+    let reversed = books.ledger.apply(id, reverse()).await.unwrap();
+    let entry = records::open_list_key(&reversed).unwrap();
+    overwrite(&books.store, &entry, b"lost".to_vec());
+    let books = books.reopened();
+    let mut again = sent(Operation::RedeemOrder);
+    again.set_receipt(reversed.receipt.clone());
+    let waits = books.ledger.begin(again, Insistence::Wait).await;
+    assert!(
+        matches!(waits, Err(LedgerError::EarlierReversalPending { reversed }) if reversed == id),
+        "{waits:?}"
+    );
+    // Once it is mended, it says again what it said.
+    let store = Arc::clone(&books.store);
+    Ledger::mend(&*store).unwrap();
+    let mended = store.entries.read(&entry).unwrap().unwrap();
+    assert_eq!(mended, records::list_value(&reversed));
+}

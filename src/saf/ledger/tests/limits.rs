@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::saf::Attempt;
+use crate::saf::advice::Finding;
 use crate::saf::sample::identifiers;
 use crate::store::VALUE_LIMIT_BYTES;
 
@@ -11,7 +12,8 @@ fn longest_identifiers(length_bytes: usize) -> String {
 }
 
 fn worst_attempt() -> Attempt {
-    attempt(AttemptOutcome::Unknown).with_error(&"\u{1}".repeat(1_000))
+    let attempt = attempt(AttemptOutcome::Unknown).with_error(&"\u{1}".repeat(1_000));
+    attempt.with_look("\u{1}", Some(Finding::SpeaksAgainstIt))
 }
 
 /// Begins the longest request that is let in, and returns its id.
@@ -100,4 +102,30 @@ async fn a_record_that_does_not_fit_fails_its_own_caller_and_no_other() {
     let small = small.await.unwrap().unwrap();
     assert_eq!(small.sequence, 1, "the one that failed took no place");
     assert!(matches!(small.state, State::Sent));
+}
+
+#[tokio::test]
+async fn room_is_kept_for_the_receipt_of_every_request_under_way() {
+    let books = Books::new();
+    let first = books.sent().await;
+    assert_eq!(books.store.entries.reserved(), 1);
+    books.sent().await;
+    books.sent().await;
+    assert_eq!(books.store.entries.reserved(), 3);
+    // Those that have their outcome need no more of it.
+    books.ledger.apply(first, approved()).await.unwrap();
+    books.confirmed().await;
+    books.sent().await;
+    assert_eq!(books.store.entries.reserved(), 3);
+    // Requests of one commit count, too: the one that holds it up, three under way, and three of it.
+    let later = books
+        .in_one_group(|books| {
+            let begin = || Work::Begin(Box::new(sent(Operation::CreateOrder)), Insistence::Wait);
+            [0; 3].map(|_| books.ledger.submit(begin(), None).unwrap())
+        })
+        .await;
+    for begun in later {
+        begun.await.unwrap().unwrap();
+    }
+    assert_eq!(books.store.entries.reserved(), 7);
 }

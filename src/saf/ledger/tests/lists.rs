@@ -1,6 +1,8 @@
 //! What is open is listed, and what is final is forgotten in time.
 
 use super::*;
+use crate::model::Timestamp;
+use crate::saf::{Remedy, Signature};
 
 #[tokio::test]
 async fn open_transactions_are_paged_oldest_first() {
@@ -190,4 +192,87 @@ async fn declined_thousand(books: &Books) -> Vec<RequestId> {
         reply.await.unwrap().unwrap();
     }
     ids
+}
+
+fn requeue() -> Event {
+    let signature = Signature {
+        at: Timestamp::unix_epoch(),
+        operator: "A. Adams".to_owned(),
+    };
+    Event::Remedied(Remedy::Requeue, signature)
+}
+
+#[tokio::test]
+async fn what_is_refused_and_requeued_in_one_commit_is_pending() {
+    let books = Books::new();
+    let id = books.confirmed().await;
+    let before = books.stored(id).unwrap().advice_number;
+    let replies = books
+        .in_one_group(|books| {
+            let refused = books.apply_later(id, settled(Settlement::Rejected));
+            [refused, books.apply_later(id, requeue())]
+        })
+        .await;
+    for reply in replies {
+        reply.await.unwrap().unwrap();
+    }
+    let requeued = books.stored(id).unwrap();
+    assert!(requeued.pending_advice().is_some());
+    assert!(requeued.advice_number > before);
+    let page = |list| books.ledger.page(list, None, 10).unwrap().transactions;
+    assert_eq!(
+        (page(List::Pending).len(), page(List::Refused).len()),
+        (1, 0)
+    );
+    assert_eq!(books.schedule.len(), 1);
+    assert_eq!(books.schedule.take_due().unwrap().request_id, id);
+}
+
+#[tokio::test]
+async fn what_is_requeued_goes_to_the_end_of_the_list_after_a_restart_too() {
+    let books = Books::new();
+    let first = books.confirmed().await;
+    let refused = settled(Settlement::Rejected);
+    books.ledger.apply(first, refused).await.unwrap();
+    let second = books.confirmed().await;
+    books.ledger.apply(first, requeue()).await.unwrap();
+    let books = books.reopened();
+    let page = books.ledger.page(List::Pending, None, 10).unwrap();
+    let ids: Vec<RequestId> = page.transactions.iter().map(|one| one.request_id).collect();
+    assert_eq!(ids, [second, first]);
+    assert_eq!(books.schedule.len(), 2);
+}
+
+#[tokio::test]
+async fn a_reversal_that_was_refused_keeps_later_requests_for_its_order_waiting_until_it_is_settled()
+ {
+    let books = Books::new();
+    let transaction = sent(Operation::RedeemOrder);
+    let id = transaction.request_id;
+    let begun = books.ledger.begin(transaction, Insistence::Wait).await;
+    begun.unwrap();
+    for event in [approved(), reverse(), settled(Settlement::Rejected)] {
+        books.ledger.apply(id, event).await.unwrap();
+    }
+    let receipt = books.stored(id).unwrap().receipt;
+    let again = || {
+        let mut again = sent(Operation::RedeemOrder);
+        again.set_receipt(receipt.clone());
+        again
+    };
+    let books = books.reopened();
+    let waits = books.ledger.begin(again(), Insistence::Wait).await;
+    assert!(
+        matches!(waits, Err(LedgerError::EarlierReversalPending { reversed }) if reversed == id),
+        "{waits:?}"
+    );
+    let signature = Signature {
+        at: Timestamp::unix_epoch(),
+        operator: "A. Adams".to_owned(),
+    };
+    let reason = "the provider has seen to it".to_owned();
+    let abandoned = Event::Remedied(Remedy::Abandon { reason }, signature);
+    books.ledger.apply(id, abandoned).await.unwrap();
+    let begun = books.ledger.begin(again(), Insistence::Wait).await;
+    begun.unwrap();
 }

@@ -119,7 +119,7 @@ fn a_segment_of_another_queue_is_left_alone_by_the_journal_that_goes_on_beside_i
     let merged = Merged::new();
     let before = merged.files();
     let settings = merged.fixture.settings();
-    let journal = Journal::open(settings, &mut merged.ours()).unwrap();
+    let journal = Journal::open(settings, &mut merged.ours(), &[]).unwrap();
     let theirs = before.keys().filter_map(|name| name.split_once('-'));
     let last = theirs.map(|(number, _)| u64::from_str_radix(number, 16).unwrap());
     assert!(journal.current_segment() > last.max().unwrap());

@@ -2,13 +2,15 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::super::super::journal::JournalSettings;
 use super::super::feeder::Feeder;
-use super::super::{JournaledStore, Recovery, StoreOptions};
+use super::super::{JournaledStore, REPLACEMENT, Recovery, StoreOptions};
 use super::{NOWHERE, SimulatedDisk};
 use crate::store::disk::{Disk, DiskFile};
+use crate::store::index::{Index, IndexChange, IndexEntry, Indexed};
+use crate::store::record::LOST;
 use crate::store::{Batch, Store, StoreError, UNKNOWN_LOSSES};
 
 const SECTOR: usize = 512;
@@ -109,4 +111,84 @@ fn what_nobody_can_tell_whose_it_was_stays_known_until_somebody_has_drawn_the_co
     drop(store);
     let (_, _, report) = open(&disk.after_kill());
     assert!(!report.has_unknown_losses, "{report:?}");
+}
+
+/// An index that gives nothing back.
+struct Broken;
+
+impl Broken {
+    fn error() -> StoreError {
+        StoreError::Index {
+            path: NOWHERE.into(),
+            doing: "read",
+            reason: "it is broken".to_owned(),
+        }
+    }
+}
+
+impl Index for Broken {
+    fn get(&self, _: &[u8]) -> Result<Option<Indexed>, StoreError> {
+        Err(Broken::error())
+    }
+
+    fn page(&self, _: &[u8], _: Option<&[u8]>, _: usize) -> Result<Vec<IndexEntry>, StoreError> {
+        Err(Broken::error())
+    }
+
+    fn last(&self, _: &[u8], _: Option<&[u8]>) -> Result<Option<IndexEntry>, StoreError> {
+        Err(Broken::error())
+    }
+
+    fn apply(&self, _: Vec<IndexChange>, _: u64) -> Result<(), StoreError> {
+        Err(Broken::error())
+    }
+
+    fn flush(&self) -> Result<(), StoreError> {
+        Err(Broken::error())
+    }
+}
+
+/// A queue in which `VALUE` is the newest of two, whose index breaks when the journal is `spoilt`.
+fn with_a_broken_index(spoil: impl Fn(&SimulatedDisk)) -> JournaledStore {
+    let disk = SimulatedDisk::new(Path::new(NOWHERE), 1);
+    let (mut feeder, mut store, _) = open(&disk);
+    put(&store, "k/1", b"an older one");
+    put(&store, "k/1", VALUE);
+    put(&store, "k/2", b"behind it");
+    feeder.feed().unwrap();
+    spoil(&disk);
+    store.shared.use_index(Arc::new(Broken));
+    store.start_threads(feeder).unwrap();
+    store
+}
+
+#[test]
+fn an_index_that_breaks_is_replaced_and_gives_the_newest_state() {
+    let store = with_a_broken_index(|_| ());
+    assert_eq!(store.read(b"k/1").unwrap(), Some(VALUE.to_vec()));
+}
+
+#[test]
+fn an_older_state_never_takes_the_place_of_one_that_rotted_before_its_index_broke() {
+    let store = with_a_broken_index(rot);
+    assert_eq!(store.read(b"k/1").unwrap(), Some(LOST.to_vec()));
+    assert_eq!(store.read(b"k/2").unwrap(), Some(b"behind it".to_vec()));
+    assert_eq!(store.page(b"k/", None, 9).unwrap().len(), 2);
+}
+
+#[test]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "other threads are waited for, on no clock of a runtime"
+)]
+fn nothing_is_read_where_nobody_can_tell_what_rotted_before_the_index_broke() {
+    let store = with_a_broken_index(wipe);
+    let is_refused = |refused: StoreError| matches!(refused, StoreError::Damaged { .. });
+    let start = Instant::now();
+    assert!(is_refused(store.read(b"k/1").unwrap_err()));
+    assert!(is_refused(store.page(b"k/", None, 9).unwrap_err()));
+    assert!(start.elapsed() < REPLACEMENT, "a refusal is not waited for");
+    // What is decided now is durable all the same.
+    put(&store, "k/1", b"a newer one");
+    assert_eq!(store.read(b"k/1").unwrap(), Some(b"a newer one".to_vec()));
 }

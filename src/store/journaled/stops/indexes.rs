@@ -63,12 +63,12 @@ fn an_index_of_any_kind_changes_nothing_of_what_the_journal_says() {
 }
 
 /// Directories with one index each.
-struct Shelf<'a> {
-    place: &'a Path,
+pub(super) struct Shelf<'a> {
+    pub(super) place: &'a Path,
 }
 
 impl Shelf<'_> {
-    fn queue(&self) -> std::path::PathBuf {
+    pub(super) fn queue(&self) -> std::path::PathBuf {
         self.place.join("queue")
     }
 
@@ -83,7 +83,7 @@ impl Shelf<'_> {
     }
 
     /// Puts the index of `from`, if there is one, in the place of that of `to`.
-    fn copy(&self, from: &str, to: &str) {
+    pub(super) fn copy(&self, from: &str, to: &str) {
         let [from, to] = [from, to].map(|name| self.place.join(name).join("index"));
         let _ = fs::remove_dir_all(&to);
         if from.exists() {

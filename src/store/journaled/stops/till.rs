@@ -11,7 +11,7 @@ use super::super::super::vault::Kept;
 use super::super::Recovery;
 use super::super::feeder::Feeder;
 use super::super::{JournaledStore, StoreOptions};
-use crate::store::{Batch, Change, Store, StoreError};
+use crate::store::{Batch, Change, Store, StoreError, UNKNOWN_LOSSES};
 
 /// Eight sectors: a few commits fill one.
 const SEGMENT_BYTES: u32 = 8 * 512;
@@ -37,6 +37,8 @@ pub(super) enum Step {
     /// Puts a receipt into the vault, for a record that is committed later.
     KeepAhead,
     Refer(&'static str),
+    /// Makes room for receipts to come.
+    Reserve(usize),
     /// Deletes such a record, and erases its receipt.
     Settle(&'static str),
     /// What the threads do in the background, at this point.
@@ -55,10 +57,18 @@ pub(super) struct Till {
     /// The feeder first: the index is closed with whoever holds it last.
     running: Option<(Feeder, JournaledStore)>,
     steps: u32,
+    /// How many commits were refused, and nothing was written.
+    refused: usize,
     /// A record with a receipt that was kept ahead.
     ahead: Option<Vec<u8>>,
     /// What happened to it, for whoever has to find out why it is wrong.
     story: String,
+}
+
+impl std::fmt::Display for Till {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.story)
+    }
 }
 
 impl Drop for Till {
@@ -77,6 +87,7 @@ impl Till {
             directory: directory.to_owned(),
             running: None,
             steps: 0,
+            refused: 0,
             ahead: None,
             story: String::new(),
         }
@@ -90,6 +101,7 @@ impl Till {
             directory: self.directory.clone(),
             running: None,
             steps: self.steps,
+            refused: 0,
             ahead: None,
             story: format!("{}, {what}", self.story),
         }
@@ -127,12 +139,30 @@ impl Till {
         assert!(report.oddities.is_empty(), "damage: {report:?}");
         assert!(report.lost.is_empty() && report.restored.is_empty());
         assert!(!report.has_unknown_losses, "{report:?}");
+        self.check_readable();
         self.erase_what_nobody_owns();
         Ok(report)
     }
 
+    /// How many commits were refused, and nothing was written.
+    pub(super) fn refused(&self) -> usize {
+        self.refused
+    }
+
     pub(super) fn close(&mut self) {
         self.running = None;
+    }
+
+    /// Writes down under `key` that nobody knows what is lost, and only then lets the store forget it.
+    pub(super) fn draw_consequences(&mut self, key: &str) -> Result<(), StoreError> {
+        let Some((_, store)) = &self.running else {
+            return Ok(());
+        };
+        let (mut drawn, mut forgotten) = (Batch::default(), Batch::default());
+        drawn.put(full(key), Vec::new());
+        store.commit(&drawn)?;
+        forgotten.delete(UNKNOWN_LOSSES.to_vec());
+        store.commit(&forgotten)
     }
 
     /// Compares what is read with what may be there.
@@ -176,6 +206,14 @@ impl Till {
         Ok(entries.into_iter().collect())
     }
 
+    /// An index could be made of the journal at any moment.
+    fn check_readable(&self) {
+        if let Some((_, store)) = &self.running {
+            let replayed = store.shared.journal.replay(|_| ());
+            assert!(replayed.is_ok(), "{self}: {replayed:?}");
+        }
+    }
+
     fn erase_what_nobody_owns(&self) {
         let Some((_, store)) = &self.running else {
             return;
@@ -200,6 +238,11 @@ impl Till {
             Step::Prepare => {
                 // A disk that fails here is asked again at the next roll.
                 let _ = store.shared.journal.prepare();
+                return Ok(());
+            }
+            Step::Reserve(count) => {
+                // Where there is no room, nothing is begun.
+                let _ = store.vault().reserve(*count);
                 return Ok(());
             }
             Step::Feed => return feeder.feed(),
@@ -266,7 +309,7 @@ impl Till {
             }
             // It said so before anything was asked of the disk.
             Err(StoreError::Failed { .. }) => {}
-            Err(error) if error.nothing_was_written() => {}
+            Err(error) if error.nothing_was_written() => self.refused += 1,
             Err(_) => self.worlds.extend(changed),
         }
         false
@@ -274,10 +317,11 @@ impl Till {
 
     /// Retires everything that is old: each segment was understood, whatever the stops left in it.
     pub(super) fn retire_all(&mut self) -> Result<(), StoreError> {
-        match &mut self.running {
-            Some((feeder, _)) => feeder.retire_all(),
-            None => Ok(()),
+        if let Some((feeder, _)) = &mut self.running {
+            feeder.retire_all()?;
         }
+        self.check_readable();
+        Ok(())
     }
 
     /// Lets the power fail. Of what was not synced, `left` is left.
@@ -291,7 +335,7 @@ impl Till {
     }
 }
 
-fn full(key: &str) -> Vec<u8> {
+pub(super) fn full(key: &str) -> Vec<u8> {
     [PREFIX, key.as_bytes()].concat()
 }
 
