@@ -1,11 +1,5 @@
 //! The one file that names sled: the index of the journal, on the disk.
 //!
-//! ```text
-//!  key        CRC-32 · sequence u64 · segment u64 · frame u32 · change u32 · value
-//!  ~ key      the same without a value: the key was deleted
-//!  ! applied  CRC-32 · sequence u64 · queue u64: everything of this queue up to it was taken over
-//! ```
-//!
 //! What sled really does was measured, and is why nothing is promised on it:
 //!
 //! 1. `flush()` on Linux ends in `sync_file_range`: it survives a killed process, not a power cut.
@@ -18,6 +12,8 @@
 //! 4. A build that aborts on a panic would do so at every open: a marker that is written before an
 //!    open, and removed once the index is proven, says that this one is to be left alone. It does not
 //!    stand there while others have their turn: an index may be the only one that knows of a loss.
+
+mod entry;
 
 use std::fs;
 use std::io;
@@ -32,8 +28,9 @@ use std::time::Duration;
 use ::sled::{Config, Db};
 
 use super::StoreError;
-use super::index::{Index, IndexChange, IndexEntry, Indexed, KeyState};
-use super::journal::Position;
+use super::index::{Index, IndexChange, IndexEntry, Indexed};
+pub(crate) use entry::Applied;
+use entry::{APPLIED_KEY, gone_key, open_applied, open_entry, plain_key, seal_applied, seal_entry};
 
 /// sled's own default of 1 GiB is more than most tills have.
 const CACHE_BYTES: u64 = 16 * 1024 * 1024;
@@ -46,13 +43,6 @@ const LONGEST_CLOSE: Duration = Duration::from_secs(5);
 
 /// How long an index that is not proven may take for one answer.
 const LONGEST_ANSWER: Duration = Duration::from_secs(20);
-
-/// No key of a store starts with one of these.
-const GONE: u8 = b'~';
-const APPLIED_KEY: &[u8] = b"!applied";
-
-const CRC: usize = 4;
-const POSITION: usize = 24;
 
 /// Generations of the index below the queue's directory, of which one is in use.
 const INDEX_DIRECTORY: &str = "index";
@@ -70,13 +60,6 @@ pub(crate) struct SledIndex {
     queue: u64,
     /// Nothing more is asked once this is set.
     failed: AtomicBool,
-}
-
-/// Up to where an index knows its queue.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Applied {
-    pub(crate) sequence: u64,
-    pub(crate) queue: u64,
 }
 
 /// What was found where the index should be.
@@ -399,9 +382,11 @@ impl Index for SledIndex {
                 IndexChange::Forget(key) => batch.remove(gone_key(&key)),
             }
         }
-        let applied = [applied.to_le_bytes(), self.queue.to_le_bytes()].concat();
-        let crc = checksum(APPLIED_KEY, &applied).to_le_bytes();
-        batch.insert(APPLIED_KEY, [&crc[..], &applied].concat());
+        let applied = Applied {
+            sequence: applied,
+            queue: self.queue,
+        };
+        batch.insert(APPLIED_KEY, seal_applied(applied));
         self.guarded("written", |db| db.apply_batch(batch))
     }
 
@@ -430,76 +415,6 @@ impl Drop for SledIndex {
             let _ = closed.recv_timeout(LONGEST_CLOSE);
         }
     }
-}
-
-fn open_applied(sealed: &[u8]) -> Option<Applied> {
-    let (crc, applied) = sealed.split_first_chunk::<CRC>()?;
-    let (sequence, queue) = applied.split_first_chunk()?;
-    let is_whole = u32::from_le_bytes(*crc) == checksum(APPLIED_KEY, applied);
-    let applied = Applied {
-        sequence: u64::from_le_bytes(*sequence),
-        queue: u64::from_le_bytes(queue.try_into().ok()?),
-    };
-    is_whole.then_some(applied)
-}
-
-fn gone_key(key: &[u8]) -> Vec<u8> {
-    [&[GONE], key].concat()
-}
-
-fn plain_key(stored_key: &[u8]) -> &[u8] {
-    stored_key.strip_prefix(&[GONE]).unwrap_or(stored_key)
-}
-
-fn seal_entry(stored_key: &[u8], indexed: &Indexed) -> Vec<u8> {
-    let Position {
-        sequence,
-        segment,
-        frame,
-        change,
-    } = indexed.position;
-    let mut sealed = vec![0; CRC];
-    sealed.extend_from_slice(&sequence.to_le_bytes());
-    sealed.extend_from_slice(&segment.to_le_bytes());
-    sealed.extend_from_slice(&frame.to_le_bytes());
-    sealed.extend_from_slice(&change.to_le_bytes());
-    if let KeyState::Value(value) = &indexed.state {
-        sealed.extend_from_slice(value);
-    }
-    let crc = checksum(stored_key, &sealed[CRC..]);
-    sealed[..CRC].copy_from_slice(&crc.to_le_bytes());
-    sealed
-}
-
-/// What is sealed under `stored_key`; `None` where it is damaged.
-fn open_entry(stored_key: &[u8], sealed: &[u8]) -> Option<Indexed> {
-    let (crc, rest) = sealed.split_first_chunk::<CRC>()?;
-    if u32::from_le_bytes(*crc) != checksum(stored_key, rest) {
-        return None;
-    }
-    let (position, value) = rest.split_first_chunk::<POSITION>()?;
-    let (sequence, position) = position.split_first_chunk()?;
-    let (segment, position) = position.split_first_chunk()?;
-    let (frame, change) = position.split_first_chunk()?;
-    let position = Position {
-        sequence: u64::from_le_bytes(*sequence),
-        segment: u64::from_le_bytes(*segment),
-        frame: u32::from_le_bytes(*frame),
-        change: u32::from_le_bytes(change.try_into().ok()?),
-    };
-    let state = match stored_key.first() {
-        Some(&GONE) => KeyState::Gone,
-        _ => KeyState::Value(value.to_vec()),
-    };
-    Some(Indexed { position, state })
-}
-
-fn checksum(key: &[u8], rest: &[u8]) -> u32 {
-    let mut hasher = crc32fast::Hasher::new();
-    hasher.update(&(key.len() as u64).to_le_bytes());
-    hasher.update(key);
-    hasher.update(rest);
-    hasher.finalize()
 }
 
 /// Turns a panic inside sled into an error.
