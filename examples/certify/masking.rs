@@ -168,9 +168,20 @@ fn struck_out(text: String, secret: &str) -> String {
 /// Where the secret stands first, however it is spelled: what is before it, itself, and what comes after.
 fn first<'a>(text: &'a str, secret: &str) -> Option<(&'a str, &'a str, &'a str)> {
     text.char_indices().find_map(|(start, _)| {
+        if !may_begin(text.as_bytes()[start], secret.as_bytes()[0]) {
+            return None;
+        }
         let end = start + common_length(&text[start..], secret)?;
         Some((&text[..start], &text[start..end], &text[end..]))
     })
+}
+
+/// Whether a text may begin with a secret, by the first byte of each: most places in a text need no closer look.
+fn may_begin(found: u8, wanted: u8) -> bool {
+    let is_another_letter =
+        found.is_ascii() && wanted.is_ascii() && !found.eq_ignore_ascii_case(&wanted);
+    // What stands for another one in a URL.
+    !is_another_letter || matches!(found, b'%' | b'+')
 }
 
 /// The length of what `text` begins with, if that is the secret: as it is, as a URL has it, or as a long number
